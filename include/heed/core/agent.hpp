@@ -1,0 +1,21 @@
+#pragma once
+#include "heed/core/policy.hpp"
+
+namespace heed {
+
+/// The one place that owns: a layout, the network built in it, and its parameters.
+template <Network Net>
+class Agent {
+ public:
+  using Scalar = typename Net::Scalar;
+
+  Layout layout;
+  Axis time = layout.axis();
+  Net net;
+  Parameters<Scalar> p;
+
+  explicit Agent(const typename Net::Config& config, std::uint64_t seed = 0)
+      : net(Scope(layout, time), config), p(layout, seed) {}
+};
+
+}  // namespace heed

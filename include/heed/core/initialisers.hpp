@@ -1,0 +1,88 @@
+#pragma once
+#include <algorithm>
+#include <cmath>
+
+#include "heed/core/random.hpp"
+
+namespace heed {
+
+/// How a weight gets its first values: `fill` writes rows x cols numbers, row-major. `rows` is what PyTorch calls fan_out,
+/// `cols` fan_in. Any function will do; those of the literature follow.
+struct Initialiser {
+  void (*fill)(double* w, Index rows, Index cols, double parameter, Random& random);
+  double parameter = 0;
+};
+
+namespace detail {
+
+inline void fill_constant(double* w, Index rows, Index cols, double value, Random&) {
+  std::fill(w, w + rows * cols, value);
+}
+inline void fill_uniform(double* w, Index rows, Index cols, double bound, Random& random) {
+  for (Index i = 0; i < rows * cols; ++i) w[i] = random.uniform(-bound, bound);
+}
+inline void fill_normal(double* w, Index rows, Index cols, double deviation, Random& random) {
+  for (Index i = 0; i < rows * cols; ++i) w[i] = deviation * random.normal();
+}
+inline void fill_xavier_uniform(double* w, Index rows, Index cols, double gain, Random& random) {
+  fill_uniform(w, rows, cols, gain * std::sqrt(6.0 / double(rows + cols)), random);
+}
+inline void fill_xavier_normal(double* w, Index rows, Index cols, double gain, Random& random) {
+  fill_normal(w, rows, cols, gain * std::sqrt(2.0 / double(rows + cols)), random);
+}
+inline void fill_kaiming_uniform(double* w, Index rows, Index cols, double gain, Random& random) {
+  fill_uniform(w, rows, cols, gain * std::sqrt(3.0 / double(cols)), random);
+}
+inline void fill_kaiming_normal(double* w, Index rows, Index cols, double gain, Random& random) {
+  fill_normal(w, rows, cols, gain / std::sqrt(double(cols)), random);
+}
+
+/// Gram-Schmidt, each vector cleaned twice, on normal numbers: the rows where they are fewer, otherwise the columns.
+inline void fill_orthogonal(double* w, Index rows, Index cols, double gain, Random& random) {
+  fill_normal(w, rows, cols, 1, random);
+  const Index vectors = std::min(rows, cols), size = std::max(rows, cols);
+  auto at = [&](Index v, Index i) -> double& { return rows <= cols ? w[v * cols + i] : w[i * cols + v]; };
+  auto dot = [&](Index a, Index b) {
+    double sum = 0;
+    for (Index i = 0; i < size; ++i) sum += at(a, i) * at(b, i);
+    return sum;
+  };
+  for (Index v = 0; v < vectors; ++v) {
+    for (int twice = 0; twice < 2; ++twice)
+      for (Index before = 0; before < v; ++before) {
+        const double along = dot(before, v);
+        for (Index i = 0; i < size; ++i) at(v, i) -= along * at(before, i);
+      }
+    const double norm = std::sqrt(dot(v, v));
+    for (Index i = 0; i < size; ++i) at(v, i) /= norm;
+  }
+  for (Index i = 0; i < rows * cols; ++i) w[i] *= gain;
+}
+
+inline void fill_sinusoidal(double* w, Index rows, Index cols, double, Random&) {
+  for (Index t = 0; t < rows; ++t)
+    for (Index i = 0; i < cols; ++i) {
+      const double angle = double(t) * std::pow(10000.0, -double(i - i % 2) / double(cols));
+      w[t * cols + i] = i % 2 ? std::cos(angle) : std::sin(angle);
+    }
+}
+
+}  // namespace detail
+
+inline Initialiser zero() { return {detail::fill_constant, 0}; }
+inline Initialiser constant(double value) { return {detail::fill_constant, value}; }
+/// Uniform in +-bound.
+inline Initialiser uniform(double bound) { return {detail::fill_uniform, bound}; }
+inline Initialiser normal(double deviation) { return {detail::fill_normal, deviation}; }
+/// Uniform in +-gain sqrt(6 / (in + out)) (Glorot and Bengio 2010, eq. 16).
+inline Initialiser xavier_uniform(double gain = 1) { return {detail::fill_xavier_uniform, gain}; }
+inline Initialiser xavier_normal(double gain = 1) { return {detail::fill_xavier_normal, gain}; }
+/// Uniform in +-gain sqrt(3 / in) (He et al. 2015, eq. 10); the gain for ReLU is sqrt(2).
+inline Initialiser kaiming_uniform(double gain = 1.4142135623730951) { return {detail::fill_kaiming_uniform, gain}; }
+inline Initialiser kaiming_normal(double gain = 1.4142135623730951) { return {detail::fill_kaiming_normal, gain}; }
+/// Orthogonal rows or columns times gain (Saxe et al. 2014).
+inline Initialiser orthogonal(double gain = 1) { return {detail::fill_orthogonal, gain}; }
+/// Row t is the sinusoidal encoding of position t (Vaswani et al. 2017, sec. 3.5).
+inline Initialiser sinusoidal() { return {detail::fill_sinusoidal, 0}; }
+
+}  // namespace heed

@@ -1,0 +1,214 @@
+#pragma once
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "heed/core/layout.hpp"
+#include "heed/core/sequences.hpp"
+
+namespace heed {
+
+/// How much a lane remembers along an axis.
+struct Capacity {
+  Index columns = 0;  ///< so many; not needed where every layer of the axis looks back a bounded number (a window)
+  bool ring = false;  ///< forget the oldest when full, and go on; otherwise a full memory is an error
+  Index chunk = 1;    ///< the most columns by which a ring is extended at once
+};
+
+/// The storage of one axis of a Memory: a lane is a block of rows x width columns.
+struct AxisMemory {
+  Index rows = 0;
+  Index window = unlimited;  // how far back a ring remembers, the newest column included
+  Index slots = 0;           // position t lies in column t % slots and, in a ring, again at slots + t % slots
+  Index chunk = unlimited;
+  Index width = 0;
+  Index offset = 0;  // of its lanes in the flat vector
+};
+
+/// What the layers see of Memory: pointers.
+///
+/// A ring is written twice, slots apart, so that what a lane sees is always one contiguous block.
+template <class S>
+class MemoryView {
+ public:
+  MemoryView(const AxisMemory* axes, Index lanes, Index state_rows, Index* lengths, Index* pending, S* columns, S* state,
+             S* next)
+      : axes_(axes), lanes_(lanes), state_rows_(state_rows), lengths_(lengths), pending_(pending), columns_(columns),
+        state_(state), next_(next) {}
+
+  Index lanes() const { return lanes_; }
+  /// How many columns the lane has seen along the axis: the absolute position of the next one.
+  Index length(Axis axis, Index lane) const { return lengths_[axis.id * lanes_ + lane]; }
+  Index pending(Axis axis, Index lane) const { return pending_[axis.id * lanes_ + lane]; }
+  /// How far back the axis remembers, the newest column included; unlimited where it is not a ring.
+  Index window(Axis axis) const { return axes_[axis.id].window; }
+  /// The absolute position of the oldest column in sight of the coming ones.
+  Index first(Axis axis, Index lane) const { return std::max(Index(0), length(axis, lane) + 1 - window(axis)); }
+
+  /// Says that lane i is about to be extended by s.length(i) columns along the axis. Each layer that remembers says so
+  /// itself; saying it twice does no harm.
+  void begin(Axis axis, SequencesView s) const {
+    if (s.count() != lanes_) [[unlikely]]
+      detail::fail("Memory: %ld sequences on axis %d, but there are %ld lanes", long(s.count()), axis.id, long(lanes_));
+    const AxisMemory& m = axes_[axis.id];
+    for (Index lane = 0; lane < lanes_; ++lane) {
+      const Index n = s.length(lane), length = this->length(axis, lane);
+      if (m.rows > 0 && m.window == unlimited && length + n > m.slots) [[unlikely]]
+        detail::fail("Memory: lane %ld holds %ld columns on axis %d and cannot take %ld more: its capacity is %ld and it is "
+                     "not a ring",
+                     long(lane), long(length), axis.id, long(n), long(m.slots));
+      if (m.rows > 0 && n > m.chunk) [[unlikely]]
+        detail::fail("Memory: %ld columns at once on axis %d, but its ring was made for chunks of at most %ld", long(n),
+                     axis.id, long(m.chunk));
+    }
+    for (Index lane = 0; lane < lanes_; ++lane) pending_[axis.id * lanes_ + lane] = s.length(lane);
+  }
+
+  /// Writes the pending columns of a lane; not committed before advance(lane).
+  template <int R, class X>
+  void write(const Remembered<R>& h, Index lane, const X& x) const {
+    const AxisMemory& m = axes_[h.axis.id];
+    auto all = block(h, lane);
+    for (Index j = 0; j < x.cols(); ++j) {
+      const Index slot = (length(h.axis, lane) + j) % m.slots;
+      all.col(slot) = x.col(j);
+      if (m.width > m.slots) all.col(m.slots + slot) = x.col(j);
+    }
+  }
+  /// What the lane sees: rows x columns, from position first(axis, lane) to the newest pending one.
+  template <int R>
+  auto operator()(const Remembered<R>& h, Index lane) const {
+    const Index begin = first(h.axis, lane), end = length(h.axis, lane) + pending(h.axis, lane);
+    auto all = block(h, lane);
+    return Eigen::Map<const Tokens<S, R>>(all.data() + begin % axes_[h.axis.id].slots * h.rows, h.rows,
+                                          std::max(Index(0), end - begin));
+  }
+
+  /// The state of all lanes, rows x lanes, and what is to replace it at advance(lane).
+  template <int R>
+  auto operator[](const State<R>& h) const {
+    return detail::ConstStrided<S, R>(state_ + h.row, h.rows, lanes_, Eigen::OuterStride<>(state_rows_));
+  }
+  template <int R>
+  auto next(const State<R>& h) const {
+    return detail::Strided<S, R>(next_ + h.row, h.rows, lanes_, Eigen::OuterStride<>(state_rows_));
+  }
+
+ private:
+  template <int R>
+  auto block(const Remembered<R>& h, Index lane) const {
+    const AxisMemory& m = axes_[h.axis.id];
+    return Eigen::Map<Tokens<S, R>>(columns_ + m.offset + (lane * m.rows + h.row) * m.width, h.rows, m.width);
+  }
+  const AxisMemory* axes_;
+  Index lanes_, state_rows_;
+  Index *lengths_, *pending_;
+  S *columns_, *state_, *next_;
+};
+
+/// What acting one step at a time has to remember (keys and values of every layer, recurrent states), for many
+/// environments: one lane each. `extend` shows it new columns, `advance(lane)` commits them, `forget(lane)` starts anew.
+template <class S>
+class Memory {
+  using NamedCapacities = std::initializer_list<std::pair<Axis, Capacity>>;
+
+ public:
+  /// The same capacity along every axis.
+  Memory(const Layout& layout, Index lanes, Capacity capacity)
+      : Memory(layout, lanes, [&](Axis) { return capacity; }) {}
+  Memory(const Layout& layout, Index lanes, Index columns = 0) : Memory(layout, lanes, Capacity{.columns = columns}) {}
+  /// A capacity for each axis that is named, none for the others.
+  Memory(const Layout& layout, Index lanes, NamedCapacities capacities)
+      : Memory(layout, lanes, [&](Axis axis) {
+          for (const auto& [named, capacity] : capacities)
+            if (named == axis) return capacity;
+          return Capacity{};
+        }) {
+    for (const auto& [named, capacity] : capacities)
+      if (named.id < 0 || named.id >= layout.axes())
+        detail::fail("Memory: a capacity for axis %d, which is not one of %d", named.id, layout.axes());
+  }
+
+  Index lanes() const { return lanes_; }
+  Index length(Axis axis, Index lane) const { return lengths_[std::size_t(axis.id * lanes_ + lane)]; }
+
+  /// Commits what the lane was last extended by.
+  void advance(Index lane) {
+    check(lane);
+    for (std::size_t i = std::size_t(lane); i < lengths_.size(); i += std::size_t(lanes_)) {
+      lengths_[i] += pending_[i];
+      pending_[i] = 0;
+    }
+    state_.col(lane) = next_.col(lane);
+  }
+  void advance() {
+    for (Index lane = 0; lane < lanes_; ++lane) advance(lane);
+  }
+  /// Clears the lane: length 0 along every axis, states zero.
+  void forget(Index lane) {
+    check(lane);
+    for (std::size_t i = std::size_t(lane); i < lengths_.size(); i += std::size_t(lanes_)) lengths_[i] = pending_[i] = 0;
+    state_.col(lane).setZero();
+    next_.col(lane).setZero();
+  }
+  void forget() {
+    for (Index lane = 0; lane < lanes_; ++lane) forget(lane);
+  }
+
+  operator MemoryView<S>() {
+    return {axes_.data(),    lanes_,          state_.rows(), lengths_.data(),
+            pending_.data(), columns_.data(), state_.data(), next_.data()};
+  }
+
+ private:
+  template <class CapacityOf>
+    requires std::is_invocable_r_v<Capacity, CapacityOf, Axis>
+  Memory(const Layout& layout, Index lanes, CapacityOf capacity_of)
+      : lanes_(lanes), axes_(std::size_t(layout.axes())), lengths_(axes_.size() * std::size_t(std::max(lanes, Index(0)))),
+        pending_(lengths_) {
+    if (lanes < 1) detail::fail("Memory: %ld lanes, but at least 1 is needed", long(lanes));
+    Index size = 0;
+    for (int i = 0; i < layout.axes(); ++i) {
+      AxisMemory& m = axes_[std::size_t(i)];
+      m = axis_memory({i}, layout[Axis{i}], capacity_of(Axis{i}));
+      m.offset = size;
+      size += lanes * m.rows * m.width;
+    }
+    columns_.setZero(size);
+    state_.setZero(layout.state_rows(), lanes);
+    next_.setZero(layout.state_rows(), lanes);
+  }
+
+  static AxisMemory axis_memory(Axis axis, const Layout::AxisInfo& info, Capacity capacity) {
+    if (capacity.columns < 0 || capacity.chunk < 1)
+      detail::fail("Memory: capacity %ld and chunk %ld of axis %d must be at least 0 and 1", long(capacity.columns),
+                   long(capacity.chunk), axis.id);
+    AxisMemory m;
+    m.rows = info.remembered;
+    if (m.rows == 0) return m;
+    const bool bounded = info.lookback < unlimited;
+    if (!bounded && capacity.columns == 0)
+      detail::fail("Memory: axis %d needs a capacity, since a layer of it looks back without limit", axis.id);
+    if (bounded || capacity.ring) {
+      m.window = bounded ? info.lookback : capacity.columns;
+      m.chunk = capacity.chunk;
+      m.slots = m.window + m.chunk - 1;
+      m.width = 2 * m.slots;
+    } else {
+      m.slots = m.width = capacity.columns;
+    }
+    return m;
+  }
+  void check(Index lane) const {
+    if (lane < 0 || lane >= lanes_) [[unlikely]]
+      detail::fail("Memory: lane %ld is not one of its %ld", long(lane), long(lanes_));
+  }
+
+  Index lanes_;
+  std::vector<AxisMemory> axes_;
+  std::vector<Index> lengths_, pending_;  // axis by axis, a lane each
+  Eigen::Matrix<S, Dynamic, 1> columns_;
+  Tokens<S> state_, next_;
+};
+
+}  // namespace heed

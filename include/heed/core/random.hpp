@@ -1,0 +1,48 @@
+#pragma once
+#include <cmath>
+#include <cstdint>
+#include <string_view>
+
+#include "heed/core/tokens.hpp"
+
+namespace heed {
+
+/// A stream of random numbers, the same on every platform (but for the last bit of libm's log and cos in `normal`).
+/// SplitMix64 (Steele, Lea and Flood 2014): the n-th number is a hash of seed + n * golden ratio, so the whole state is
+/// one word and a stream is keyed by hashing a name into its seed.
+class Random {
+ public:
+  explicit Random(std::uint64_t seed, std::string_view stream = {}) : state_(mix(seed ^ hash(stream))) {}
+
+  std::uint64_t bits() { return mix(state_ += 0x9e3779b97f4a7c15u); }
+  /// In [0, 1), 53 bits.
+  double uniform() { return double(bits() >> 11) * 0x1p-53; }
+  double uniform(double low, double high) { return low + (high - low) * uniform(); }
+  /// An integer in [0, n), n >= 1, without bias (by rejection).
+  Index below(Index n) {
+    const std::uint64_t range = std::uint64_t(n), reject = (0 - range) % range;
+    std::uint64_t b = bits();
+    while (b < reject) b = bits();
+    return Index(b % range);
+  }
+  /// Standard normal (Box and Muller 1958).
+  double normal() {
+    const double radius = std::sqrt(-2 * std::log(1 - uniform()));
+    return radius * std::cos(6.283185307179586 * uniform());
+  }
+
+ private:
+  static std::uint64_t mix(std::uint64_t z) {
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+  }
+  static std::uint64_t hash(std::string_view name) {  // FNV-1a
+    std::uint64_t h = 0xcbf29ce484222325u;
+    for (char c : name) h = (h ^ std::uint8_t(c)) * 0x100000001b3u;
+    return h;
+  }
+  std::uint64_t state_;
+};
+
+}  // namespace heed

@@ -1,0 +1,141 @@
+#pragma once
+#include <cmath>
+#include <limits>
+
+#include "heed/core/random.hpp"
+#include "heed/core/tokens.hpp"
+
+namespace heed {
+
+/// The categorical distribution given by one column of logits:
+///
+///   p_i = exp(l_i) / sum_j exp(l_j)    log p_i = (l_i - max l) - log sum_j exp(l_j - max l)    H = - sum_i p_i log p_i
+///
+///   logits l: actions x n, of which column `column` is used    mask: actions x n, false where an action is not allowed
+///   entropy and divergence: nats
+///
+/// An action that is masked, or whose logit is -inf, is impossible: probability 0, never sampled, gradient 0. Errors: a
+/// logit that is NaN or +inf (of an action that is allowed), a column whose every action is impossible, log p of an
+/// impossible action, an action out of range.
+///
+/// It is a view, made anew where it is needed: it keeps pointers to the column and allocates nothing.
+template <class S>
+class Categorical {
+ public:
+  Categorical(Read<S> logits, Index column) : Categorical(logits, column, nullptr) {}
+  Categorical(Read<S> logits, Index column, Read<bool> mask)
+      : Categorical(logits, column, checked(mask, logits, column)) {}
+
+  Index actions() const { return actions_; }
+  /// The most probable action, the first of several.
+  Index mode() const { return mode_; }
+  /// Draws an action with one uniform number: the first i with p_0 + ... + p_i > u.
+  Index sample(Random& random) const {
+    const double target = random.uniform() * sum_;
+    double sum = 0;
+    Index last = mode_;
+    for (Index i = 0; i < actions_; ++i) {
+      const double weight = double(std::exp(relative(i)));
+      if (weight == 0) continue;
+      sum += weight;
+      last = i;
+      if (sum > target) break;
+    }
+    return last;
+  }
+  S probability(Index action) const { return p(checked(action)); }
+  S log_prob(Index action) const {
+    if (relative(checked(action)) == -infinity) [[unlikely]]
+      detail::fail("Categorical: log p of action %ld, which is impossible in column %ld", long(action), long(column_));
+    return log_p(action);
+  }
+  S entropy() const {
+    S mean = 0;  // of l - max l: both terms of the result are positive
+    for (Index i = 0; i < actions_; ++i)
+      if (const S pi = p(i); pi > 0) mean += pi * relative(i);
+    return log_sum_ - mean;
+  }
+  /// KL(p || q) = sum_i p_i (log p_i - log q_i), infinite where q excludes what p does not.
+  S divergence(const Categorical& q) const {
+    expect_as_many(q);
+    S kl = 0;
+    for (Index i = 0; i < actions_; ++i)
+      if (const S pi = p(i); pi > 0) kl += pi * (log_p(i) - q.log_p(i));
+    return kl;
+  }
+
+  // The gradients for this column of logits, times `scale`, are added to a column of actions x 1.
+
+  // d log p_a / dl_i = [i = a] - p_i
+  void add_log_prob_gradient(Index action, S scale, Write<S> dlogits) const {
+    log_prob(action);
+    expect_column(dlogits);
+    for (Index i = 0; i < actions_; ++i) dlogits(i, 0) -= scale * p(i);
+    dlogits(action, 0) += scale;
+  }
+  // dH / dl_i = - p_i (log p_i + H)
+  void add_entropy_gradient(S scale, Write<S> dlogits) const {
+    expect_column(dlogits);
+    const S h = entropy();
+    for (Index i = 0; i < actions_; ++i)
+      if (const S pi = p(i); pi > 0) dlogits(i, 0) -= scale * pi * (log_p(i) + h);
+  }
+  // dKL(p || q) / dl_i = p_i (log p_i - log q_i - KL)
+  void add_divergence_gradient(const Categorical& q, S scale, Write<S> dlogits) const {
+    expect_column(dlogits);
+    const S kl = divergence(q);
+    for (Index i = 0; i < actions_; ++i)
+      if (const S pi = p(i); pi > 0) dlogits(i, 0) += scale * pi * (log_p(i) - q.log_p(i) - kl);
+  }
+
+ private:
+  static constexpr S infinity = std::numeric_limits<S>::infinity();
+
+  Categorical(const Read<S>& logits, Index column, const bool* mask)
+      : logits_(logits.data() + column * logits.outerStride()), mask_(mask), actions_(logits.rows()), column_(column) {
+    if (column < 0 || column >= logits.cols()) [[unlikely]]
+      detail::fail("Categorical: column %ld is not one of %ld", long(column), long(logits.cols()));
+    for (Index i = 0; i < actions_; ++i) {
+      const S l = logit(i);
+      if (std::isnan(l) || l == infinity) [[unlikely]]
+        detail::fail("Categorical: the logit of action %ld in column %ld is %g", long(i), long(column), double(l));
+      if (l > max_) max_ = l, mode_ = i;
+    }
+    if (max_ == -infinity) [[unlikely]]
+      detail::fail("Categorical: each of the %ld actions in column %ld is masked or has the logit -inf", long(actions_),
+                   long(column));
+    for (Index i = 0; i < actions_; ++i) sum_ += double(std::exp(relative(i)));
+    log_sum_ = S(std::log(sum_));
+  }
+
+  static const bool* checked(const Read<bool>& mask, const Read<S>& logits, Index column) {
+    detail::expect_shape("Categorical", "mask", mask, logits.rows(), logits.cols());
+    return mask.data() + column * mask.outerStride();
+  }
+  Index checked(Index action) const {
+    if (action < 0 || action >= actions_) [[unlikely]]
+      detail::fail("Categorical: action %ld is not one of %ld", long(action), long(actions_));
+    return action;
+  }
+  void expect_as_many(const Categorical& q) const {
+    if (q.actions_ != actions_) [[unlikely]]
+      detail::fail("Categorical: %ld actions, but the other has %ld", long(actions_), long(q.actions_));
+  }
+  void expect_column(const Write<S>& dlogits) const {
+    detail::expect_shape("Categorical", "dlogits", dlogits, actions_, 1);
+  }
+
+  S logit(Index i) const { return !mask_ || mask_[i] ? logits_[i] : -infinity; }
+  S relative(Index i) const { return logit(i) - max_; }
+  S log_p(Index i) const { return relative(i) - log_sum_; }
+  S p(Index i) const { return std::exp(log_p(i)); }
+
+  const S* logits_;
+  const bool* mask_;
+  Index actions_, column_;
+  Index mode_ = 0;
+  S max_ = -infinity, log_sum_ = 0;
+  double sum_ = 0;  // of exp(l - max l)
+};
+
+}  // namespace heed

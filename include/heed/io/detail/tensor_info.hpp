@@ -1,0 +1,47 @@
+#pragma once
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "heed/core/layout.hpp"
+
+namespace heed::detail {
+
+/// The sizes of a shape as files hold them.
+using Sizes = std::vector<std::uint64_t>;
+
+inline Sizes sizes_of(const Shape& shape) {
+  Sizes sizes;
+  for (int i = 0; i < shape.rank(); ++i) sizes.push_back(std::uint64_t(shape[i]));
+  return sizes;
+}
+
+/// "[2, 3]"
+inline std::string shown(const Sizes& sizes) {
+  std::string text;
+  for (const std::uint64_t n : sizes) text += (text.empty() ? "" : ", ") + std::to_string(n);
+  return "[" + text + "]";
+}
+
+/// What the header of a safetensors file says of one entry.
+struct TensorInfo {
+  std::string name, dtype;
+  Sizes shape;
+  std::uint64_t begin = 0, end = 0;  // its bytes, counted from the end of the header
+
+  bool readable() const { return item_size() > 0; }
+  /// The bytes of a number, 0 for a dtype that is not read.
+  std::uint64_t item_size() const { return dtype == "F32" ? 4 : dtype == "F64" ? 8 : 0; }
+  /// The bytes that its shape asks for, nothing where they are beyond counting.
+  std::optional<std::uint64_t> bytes() const {
+    std::uint64_t product = item_size();
+    for (const std::uint64_t n : shape) {
+      if (n > 0 && product > std::numeric_limits<std::uint64_t>::max() / n) return {};
+      product *= n;
+    }
+    return product;
+  }
+};
+
+}  // namespace heed::detail

@@ -1,0 +1,100 @@
+#pragma once
+#include <bit>
+#include <cstring>
+
+#include "heed/core/agent.hpp"
+#include "heed/io/detail/atomic_file.hpp"
+#include "heed/io/detail/safetensors_header.hpp"
+
+namespace heed {
+
+// Weights in safetensors files, as PyTorch's ecosystem reads and writes them:
+//
+//     8 bytes    the length of the header, little-endian
+//     header     {"head.weight":{"dtype":"F32","shape":[2,32],"data_offsets":[0,256]},...}, padded with spaces to a
+//                multiple of 8 bytes
+//     body       the entries of the layout one after the other, each row-major: Parameters::flat byte for byte
+//
+// What goes wrong with a file is a std::runtime_error that begins with its path.
+
+namespace detail {
+
+static_assert(std::endian::native == std::endian::little,
+              "safetensors files are little-endian, as this machine must be");
+
+template <class S>
+concept FileScalar = std::is_same_v<S, float> || std::is_same_v<S, double>;
+
+/// Neither infinite nor NaN, told by the bits: -ffast-math does away with std::isfinite.
+template <FileScalar S> bool finite(S x) {
+  using Bits = std::conditional_t<sizeof(S) == 4, std::uint32_t, std::uint64_t>;
+  constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<S>::infinity());
+  return (std::bit_cast<Bits>(x) & exponent) != exponent;
+}
+
+template <FileScalar S> void check_finite(const std::filesystem::path& path, const Entry& entry, const S* values) {
+  for (Index i = 0; i < entry.size(); ++i)
+    if (!finite(values[i]))
+      fail_file(path, entry.name + " has a value that is not finite, number " + std::to_string(i));
+}
+
+template <FileScalar From, FileScalar S> void copy_values(const char* from, Index count, S* to) {
+  for (Index i = 0; i < count; ++i) {
+    From value;
+    std::memcpy(&value, from + std::size_t(i) * sizeof value, sizeof value);
+    to[i] = S(value);
+  }
+}
+
+inline void expect_parameters(const char* who, const Layout& layout, Index size) {
+  if (size != layout.parameters())
+    fail("%s: %ld parameters, but the layout has %ld", who, long(size), long(layout.parameters()));
+  if (layout.entries().empty() && size > 0) fail("%s: the layout was made without names", who);
+}
+
+}  // namespace detail
+
+/// Writes the parameters as F32 or F64, as they are. The file appears complete or not at all: it is written beside its
+/// place, brought to the disk and renamed, and where that fails a file that was there before stays. Values that are not
+/// finite are an error.
+template <detail::FileScalar S>
+void save(const std::filesystem::path& path, const Layout& layout, const Parameters<S>& p) {
+  detail::expect_parameters("save", layout, p.flat.size());
+  for (const Entry& e : layout.entries()) detail::check_finite(path, e, p.flat.data() + e.offset);
+  const std::string header = detail::safetensors_header(path, layout, sizeof(S) == 4 ? "F32" : "F64", sizeof(S));
+  detail::AtomicFile file(path);
+  file.write(header.data(), header.size());
+  file.write(p.flat.data(), std::size_t(p.flat.size()) * sizeof(S));
+  file.commit();
+}
+
+/// Reads parameters from a file that has exactly the entries of the layout, in any order. Whether F32 or F64, the numbers
+/// are converted to S. The file is read and checked before anything is changed: every entry that is missing, unexpected,
+/// of another shape or of another dtype is named in one error, and so is a value that is not finite (as an S), or
+/// whatever is broken in the file.
+template <detail::FileScalar S> void load(const std::filesystem::path& path, const Layout& layout, Parameters<S>& p) {
+  detail::expect_parameters("load", layout, p.flat.size());
+  detail::InputFile file(path);
+  const std::vector<detail::TensorInfo> tensors = detail::read_safetensors_header(file);
+  const std::vector<const detail::TensorInfo*> found = detail::match(path, layout, tensors);
+  std::string body(file.rest(), '\0');  // as large as the layout says, by now
+  file.read(body.data(), body.size());
+  Eigen::Matrix<S, Dynamic, 1> flat(layout.parameters());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    const Entry& e = layout.entries()[i];
+    const auto copy = found[i]->dtype == "F32" ? detail::copy_values<float, S> : detail::copy_values<double, S>;
+    copy(body.data() + found[i]->begin, e.size(), flat.data() + e.offset);
+    detail::check_finite(path, e, flat.data() + e.offset);
+  }
+  p.flat = flat;
+}
+
+/// The parameters of an agent.
+template <Network Net> void save(const std::filesystem::path& path, const Agent<Net>& agent) {
+  save(path, agent.layout, agent.p);
+}
+template <Network Net> void load(const std::filesystem::path& path, Agent<Net>& agent) {
+  load(path, agent.layout, agent.p);
+}
+
+}  // namespace heed

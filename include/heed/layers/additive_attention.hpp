@@ -1,0 +1,156 @@
+#pragma once
+#include "heed/core/activations.hpp"
+#include "heed/core/memory.hpp"
+#include "heed/detail/attention.hpp"
+#include "heed/detail/sequence_pairs.hpp"
+#include "heed/layers/linear.hpp"
+
+namespace heed {
+
+namespace detail {
+
+/// score(i, j) = v' tanh(q_j + k_i), with q = W query and k = U key projected before.
+template <class S>
+struct AdditiveScore {
+  using Vector = Eigen::Matrix<S, Dynamic, 1>;
+  Read<S> q, k;
+  Eigen::Map<const Vector> v;
+  Gradient<S> dq = no_gradient, dk = no_gradient;
+  Eigen::Map<Vector> dv = Eigen::Map<Vector>(nullptr, 0);
+
+  void tile(Index q0, Index nq, Index k0, Index nk, Write<S> s) const {
+    for (Index j = 0; j < nq; ++j)
+      for (Index i = 0; i < nk; ++i)
+        s(i, j) = (v.array() * (q.col(q0 + j) + k.col(k0 + i)).array().tanh()).sum();
+  }
+  // u = tanh(q + k)    dv += u ds    dq, dk += ds v o (1 - u^2)
+  void backward(Index q0, Index nq, Index k0, Index nk, Write<S> ds) {
+    constexpr Index part = 64;  // of the width at a time, so that u needs no room elsewhere
+    Eigen::Array<S, Dynamic, 1, 0, part, 1> u;
+    for (Index r = 0; r < v.size(); r += part) {
+      const Index rows = std::min(part, v.size() - r);
+      for (Index j = 0; j < nq; ++j)
+        for (Index i = 0; i < nk; ++i) {
+          if (ds(i, j) == S(0)) continue;
+          u = (q.col(q0 + j).segment(r, rows) + k.col(k0 + i).segment(r, rows)).array().tanh();
+          dv.segment(r, rows).array() += ds(i, j) * u;
+          u = ds(i, j) * v.segment(r, rows).array() * (1 - u.square());
+          dq.col(q0 + j).segment(r, rows).array() += u;
+          dk.col(k0 + i).segment(r, rows).array() += u;
+        }
+    }
+  }
+};
+
+}  // namespace detail
+
+/// Additive attention with a query (Bahdanau et al. 2015, sec. 3.1 and A.1.2).
+///
+///   e_ij = v' tanh(W q_j + U k_i)    a_j = softmax(e_j) over the keys of the sequence    y_j = sum_i a_ij k_i
+///
+///   q: Q x queries, along the axis of its scope    k: K x keys, along `keys`    y: K x queries
+///   W ("query.weight"): A x Q    U ("key.weight"): A x K    v ("v"): A    each uniform in +-1 / sqrt(inputs)
+///
+/// Sequence i of the queries attends to sequence i of the keys; a query that sees no key answers zero.
+template <class S>
+class AdditiveAttention {
+ public:
+  struct Config {
+    Index query_dim, key_dim;
+    Index width;  // A, of the alignment model
+    Mask mask = Full();
+  };
+  Linear<S> query, key;
+  Weight<Dynamic, 1> v;
+  Mask mask;
+  Axis key_axis;
+  Columns<> projected_query, lse;  // along its own axis
+  Columns<> projected_key;         // along the keys
+  Remembered<> past_projected, past_keys;
+
+  AdditiveAttention(Scope at, Axis key_axis_, Config c)
+      : query(at / "query", c.query_dim, c.width, false), key(at / "key", c.key_dim, c.width, false),
+        v(at.weight<Dynamic>("v", {c.width}, uniform(1 / std::sqrt(double(std::max(c.width, Index(1))))))), mask(c.mask),
+        key_axis(key_axis_), projected_query(at.columns(c.width)), lse(at.columns(1)),
+        projected_key(at.along(key_axis_).columns(c.width)) {
+    const Index lookback = key_axis == at.axis() ? mask.lookback() : unlimited;
+    past_projected = at.along(key_axis).template remembered<>(c.width, lookback);
+    past_keys = at.along(key_axis).template remembered<>(c.key_dim, lookback);
+  }
+
+  void forward(ParametersView<const S> p, Read<S> q, Read<S> k, Write<S> y, ActivationsView<S> a) const {
+    project(p, q, k, y, a).each([&](detail::SequencePair s) {
+      detail::attention_forward<S>(score(p, a, s, a[projected_key].middleCols(s.key, s.keys)), {mask},
+                                   k.middleCols(s.key, s.keys), y.middleCols(s.query, s.queries), lse_of(a, s));
+    });
+  }
+
+  // dk gets a part as the value that is averaged, and a part through the alignment
+  void backward(ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> y, Read<S> dy, ActivationsView<S> a,
+                ParametersView<S> g, Gradient<S> dq, Gradient<S> dk) const {
+    const auto all = pairs(q, k, y, a);
+    detail::expect_shape("AdditiveAttention", "dy", dy, key.in(), q.cols());
+    detail::expect_gradient("AdditiveAttention", "dq", dq, query.in(), q.cols());
+    detail::expect_gradient("AdditiveAttention", "dk", dk, key.in(), k.cols());
+    a.d(projected_query).setZero();
+    a.d(projected_key).setZero();
+    dk.start();
+    all.each([&](detail::SequencePair s) {
+      const detail::AdditiveScore<S> of_pair{a[projected_query].middleCols(s.query, s.queries),
+                                             a[projected_key].middleCols(s.key, s.keys),
+                                             p[v],
+                                             a.d(projected_query).middleCols(s.query, s.queries),
+                                             a.d(projected_key).middleCols(s.key, s.keys),
+                                             g[v]};
+      detail::attention_backward<S>(of_pair, {mask}, k.middleCols(s.key, s.keys), y.middleCols(s.query, s.queries),
+                                    lse_of(a, s), dy.middleCols(s.query, s.queries),
+                                    dk.part(0, dk.rows(), s.key, s.keys));
+    });
+    query.backward(p, q, a.d(projected_query), g, dq);
+    key.backward(p, k, a.d(projected_key), g, dk.part(0, dk.rows(), 0, dk.cols()));
+  }
+
+  /// Forward for new queries and new keys of each lane (none, where the keys stay as they are).
+  void extend(ParametersView<const S> p, Read<S> q, Read<S> k, Write<S> y, MemoryView<S> m, ActivationsView<S> a) const {
+    const auto all = project(p, q, k, y, a);
+    m.begin(lse.axis, a.sequences(lse.axis));
+    m.begin(key_axis, a.sequences(key_axis));
+    all.each([&](detail::SequencePair lane) {
+      m.write(past_projected, lane.sequence, a[projected_key].middleCols(lane.key, lane.keys));
+      m.write(past_keys, lane.sequence, k.middleCols(lane.key, lane.keys));
+      detail::attention_forward<S>(score(p, a, lane, m(past_projected, lane.sequence)),
+                                   detail::sight_of_lane(mask, m, lse.axis, key_axis, lane.sequence),
+                                   m(past_keys, lane.sequence), y.middleCols(lane.query, lane.queries), lse_of(a, lane));
+    });
+  }
+
+  /// The attention weights of one sequence after a forward, keys x queries.
+  void weights(ParametersView<const S> p, ActivationsView<S> a, Index sequence, Write<S> w) const {
+    const auto s = detail::SequencePairs("AdditiveAttention", a.sequences(lse.axis), a.sequences(key_axis))[sequence];
+    detail::expect_shape("AdditiveAttention", "weights", w, s.keys, s.queries);
+    detail::attention_weights<S>(score(p, a, s, a[projected_key].middleCols(s.key, s.keys)), {mask}, lse_of(a, s), w);
+  }
+
+ private:
+  auto score(ParametersView<const S> p, ActivationsView<S> a, detail::SequencePair s, Read<S> keys) const {
+    return detail::AdditiveScore<S>{a[projected_query].middleCols(s.query, s.queries), keys, p[v]};
+  }
+  auto lse_of(ActivationsView<S> a, detail::SequencePair s) const { return a[lse].row(0).segment(s.query, s.queries); }
+  detail::SequencePairs project(ParametersView<const S> p, const Read<S>& q, const Read<S>& k, const Write<S>& y,
+                                ActivationsView<S> a) const {
+    const auto all = pairs(q, k, y, a);
+    query.forward(p, q, a[projected_query]);
+    key.forward(p, k, a[projected_key]);
+    return all;
+  }
+  template <class Y>
+  detail::SequencePairs pairs(const Read<S>& q, const Read<S>& k, const Y& y, ActivationsView<S> a) const {
+    const detail::SequencePairs all("AdditiveAttention", a.sequences(lse.axis), a.sequences(key_axis));
+    detail::expect_shape("AdditiveAttention", "q", q, query.in(), all.queries());
+    detail::expect_shape("AdditiveAttention", "k", k, key.in(), all.keys());
+    detail::expect_shape("AdditiveAttention", "y", y, key.in(), all.queries());
+    return all;
+  }
+};
+
+}  // namespace heed

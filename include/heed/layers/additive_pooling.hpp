@@ -1,0 +1,74 @@
+#pragma once
+#include "heed/core/activations.hpp"
+#include "heed/layers/linear.hpp"
+
+namespace heed {
+
+/// Additive attention with a learned context vector in place of a query (Bahdanau et al. 2015; in this form Yang et al.
+/// 2016, eq. 5-7): pools each sequence into one column.
+///
+///   u_i = tanh(W x_i + b)    a = softmax(v' u) over the sequence    y = sum_i a_i x_i
+///
+///   x: D x n, along the axis of its scope    y: D x sequences, a column for each, along the parent of that axis
+///   W ("attention.weight"): A x D, b ("attention.bias"): A    v ("context_vector"): A, uniform in +-1 / sqrt(A)
+///
+/// An empty sequence answers zero.
+template <class S, int D = Dynamic>
+class AdditivePooling {
+ public:
+  Linear<S, D, Dynamic> alignment;
+  Weight<Dynamic, 1> context;
+  Columns<> u;
+  Columns<1> weights;  // a[weights]: how much each token counts
+
+  AdditivePooling(Scope at, Index dim, Index width)
+      : alignment(at / "attention", dim, width),
+        context(at.weight<Dynamic>("context_vector", {width}, uniform(1 / std::sqrt(double(width))))),
+        u(at.columns(width)), weights(at.columns<1>()) {}
+
+  void forward(ParametersView<const S> p, Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
+    const SequencesView sequences = check(x, y, a);
+    alignment.forward(p, x, a[u]);
+    a[u].array() = a[u].array().tanh();
+    detail::multiply(a[weights], p[context].transpose(), a[u]);
+    for (Index s = 0; s < sequences.count(); ++s) {
+      const Index first = sequences.first(s), n = sequences.length(s);
+      y.col(s).setZero();
+      if (n == 0) continue;
+      auto w = a[weights].segment(first, n).array();
+      w = (w - w.maxCoeff()).exp();
+      w /= w.sum();
+      detail::multiply(y.col(s), x.middleCols(first, n), a[weights].segment(first, n).transpose());
+    }
+  }
+
+  // dw_i = x_i . dy    de = w o (dw - w . dw)    dv += u de'    du = v de' o (1 - u^2)    dx_i = w_i dy + W' du_i
+  void backward(ParametersView<const S> p, Read<S, D> x, Read<S, D> dy, ActivationsView<S> a, ParametersView<S> g,
+                Gradient<S, D> dx) const {
+    const SequencesView sequences = check(x, dy, a);
+    detail::expect_gradient("AdditivePooling", "dx", dx, x.rows(), x.cols());
+    dx.start();
+    for (Index s = 0; s < sequences.count(); ++s) {
+      const Index first = sequences.first(s), n = sequences.length(s);
+      auto w = a[weights].segment(first, n), dw = a.d(weights).segment(first, n);
+      detail::multiply(dw, dy.col(s).transpose(), x.middleCols(first, n));
+      dw.array() = w.array() * (dw.array() - w.dot(dw));
+      if (dx.wanted()) detail::multiply(dx.middleCols(first, n), dy.col(s), w, true);
+    }
+    detail::multiply(g[context], a[u], a.d(weights).transpose(), true);
+    detail::multiply(a.d(u), p[context], a.d(weights));
+    a.d(u).array() *= 1 - a[u].array().square();
+    alignment.backward(p, x, a.d(u), g, dx.part(0, x.rows(), 0, x.cols()));
+  }
+
+ private:
+  template <class Y>
+  SequencesView check(const Read<S, D>& x, const Y& y, ActivationsView<S> a) const {
+    const SequencesView sequences = a.sequences(u.axis);
+    detail::expect_shape("AdditivePooling", "x", x, alignment.in(), sequences.columns());
+    detail::expect_shape("AdditivePooling", "y", y, alignment.in(), sequences.count());
+    return sequences;
+  }
+};
+
+}  // namespace heed

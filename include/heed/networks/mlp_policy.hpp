@@ -1,0 +1,24 @@
+#pragma once
+#include "heed/networks/mlp_body.hpp"
+#include "heed/networks/policy_network.hpp"
+#include "heed/networks/value_network.hpp"
+
+namespace heed {
+
+struct MlpPolicyConfig {
+  Index observation = 0, actions = 0;
+  std::vector<Index> hidden = {64, 64};  ///< widths of the hidden layers
+  bool value = false;                    ///< whether it learns a value, too
+};
+struct MlpValueConfig {
+  Index observation = 0;
+  std::vector<Index> hidden = {64, 64};
+};
+
+/// A multi-layer perceptron of the newest observation alone: see MlpBody.
+template <class S>
+using MlpPolicy = PolicyNetwork<MlpBody<S>, MlpPolicyConfig>;
+template <class S>
+using MlpValue = ValueNetwork<MlpBody<S>, MlpValueConfig>;
+
+}  // namespace heed

@@ -1,0 +1,56 @@
+#pragma once
+#include "heed/core/policy.hpp"
+#include "heed/layers/linear.hpp"
+
+namespace heed {
+
+/// A policy: a body that turns observations into features, logits of the actions and, if asked for, a learned value.
+///
+///   logits = Wp features + bp    value = wv features + bv
+///
+///   Wp ("policy"): orthogonal with gain 0.01, so that all actions start equally likely    wv ("value"): orthogonal
+template <class Body, class Settings>
+class PolicyNetwork {
+ public:
+  using Scalar = typename Body::Scalar;
+  using S = Scalar;
+  using Config = Settings;
+  Body body;
+  Linear<S> policy_head, value_head;
+  Columns<> logits;
+  Columns<1> value;  // empty where there is no learned value
+  Axis time, input;
+  Index observation;
+
+  PolicyNetwork(Scope at, const Config& c)
+      : body(at, c), policy_head(at / "policy", body.features.rows, c.actions, LinearInit::orthogonal(0.01)),
+        value_head({}, {}), logits(at.columns(c.actions)), time(at.axis()), input(body.input()),
+        observation(body.observation()) {
+    if (!c.value) return;
+    value_head = Linear<S>(at / "value", body.features.rows, 1, LinearInit::orthogonal(1));
+    value = at.columns<1>();
+  }
+
+  void forward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a) const {
+    body.forward(p, x, a);
+    heads(p, a);
+  }
+  void extend(ParametersView<const S> p, Read<S> x, MemoryView<S> m, ActivationsView<S> a) const {
+    body.extend(p, x, m, a);
+    heads(p, a);
+  }
+  /// From a.d(logits) and a.d(value).
+  void backward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a, ParametersView<S> g, Gradient<S> dx) const {
+    policy_head.backward(p, a[body.features], a.d(logits), g, a.d(body.features));
+    if (value) value_head.backward(p, a[body.features], a.d(value), g, add_to(a.d(body.features)));
+    body.backward(p, x, a, g, dx);
+  }
+
+ private:
+  void heads(ParametersView<const S> p, ActivationsView<S> a) const {
+    policy_head.forward(p, a[body.features], a[logits]);
+    if (value) value_head.forward(p, a[body.features], a[value]);
+  }
+};
+
+}  // namespace heed

@@ -1,0 +1,72 @@
+#pragma once
+#include <concepts>
+#include <type_traits>
+
+#include "heed/core/random.hpp"
+#include "heed/core/tokens.hpp"
+
+namespace heed {
+
+/// What a step brought. An episode is over when it is terminated (the task itself ended it: nothing follows) or truncated
+/// (a time limit cut it: what would have followed is not shown). Both may be true.
+struct Outcome {
+  double reward = 0;
+  bool terminated = false, truncated = false;
+  bool over() const { return terminated || truncated; }
+};
+
+/// What a trainer asks of an environment: a constant object with the rules, and plain States with all that changes, so
+/// that thousands of episodes need one object and a state can be copied, kept and gone back to.
+///
+/// - `State`: trivially copyable. Randomness during an episode lives in it, too (Random is 8 bytes and may be a member).
+/// - `Action`: `Index`, see DiscreteEnvironment, or a vector, see ContinuousEnvironment.
+/// - `reset(random)`: the first state of an episode.
+/// - `step(state, action)`: replaces the state by the next and says what that brought.
+/// - `observation()`: the features of a column of what is observed.
+/// - `observe(state, x)`: writes it, in float and in double. x is observation() x 1, see also EntityEnvironment.
+/// - `time_limit()`: the most steps of an episode, 0 where there is no limit.
+template <class E>
+concept Environment =
+    std::is_trivially_copyable_v<typename E::State> &&
+    requires(const E world, typename E::State& state, const typename E::State& seen, const typename E::Action& action,
+             Random& random, Write<float> x, Write<double> precise) {
+      { world.reset(random) } -> std::same_as<typename E::State>;
+      { world.step(state, action) } -> std::same_as<Outcome>;
+      { world.observation() } -> std::convertible_to<Index>;
+      world.observe(seen, x);
+      world.observe(seen, precise);
+      { world.time_limit() } -> std::convertible_to<Index>;
+    };
+
+/// Its actions are the numbers 0 to `actions()` - 1.
+template <class E>
+concept DiscreteEnvironment = Environment<E> && std::same_as<typename E::Action, Index> && requires(const E world) {
+  { world.actions() } -> std::convertible_to<Index>;
+};
+
+/// Its actions are vectors of doubles of a fixed size, `Eigen::Matrix<double, n, 1>`, each number between those of `low()`
+/// and `high()`, which may be infinite.
+template <class E>
+concept ContinuousEnvironment =
+    Environment<E> && std::same_as<typename E::Action, Eigen::Matrix<double, E::Action::RowsAtCompileTime, 1>> &&
+    (E::Action::RowsAtCompileTime != Dynamic) && requires(const E world) {
+      { world.low() } -> std::convertible_to<typename E::Action>;
+      { world.high() } -> std::convertible_to<typename E::Action>;
+    };
+
+/// What is observed is a set, a column an entity: x is observation() x `entities(state)`, of which there may be none.
+template <class E>
+concept EntityEnvironment = Environment<E> && requires(const E world, const typename E::State& state) {
+  { world.entities(state) } -> std::convertible_to<Index>;
+};
+
+/// How many columns `observe(state, x)` writes.
+template <Environment E>
+Index columns_of(const E& world, const typename E::State& state) {
+  if constexpr (EntityEnvironment<E>)
+    return world.entities(state);
+  else
+    return 1;
+}
+
+}  // namespace heed

@@ -1,0 +1,181 @@
+#pragma once
+#include <chrono>
+#include <limits>
+
+#include "heed/optimizers/adam.hpp"
+#include "heed/optimizers/clip.hpp"
+#include "heed/rl/rollout.hpp"
+
+namespace heed {
+
+/// What is subtracted from the reward-to-go.
+enum class Baseline {
+  none,
+  running_mean,  ///< of the reward-to-go of all steps of earlier batches
+  value,         ///< the policy's learned value
+};
+
+struct ReinforceConfig {
+  double learning_rate = 5e-3;      ///< of Adam
+  double gamma = 0.99;              ///< discount a step
+  Index batch = 16;                 ///< episodes an iteration
+  Baseline baseline = Baseline::running_mean;
+  double baseline_rate = 0.1;       ///< weight of the newest batch in the running mean
+  bool normalise = true;            ///< advantages of a batch to mean 0 and deviation 1
+  double entropy = 0.01;            ///< weight of the entropy bonus
+  double value = 0.5;               ///< weight of the squared error of the learned value
+  double max_gradient_norm = 0;     ///< the gradient is scaled down to this norm; 0: never
+  Index recent = 100;               ///< mean_return() is over so many of the last episodes
+  Index capacity = 0;               ///< steps that a policy without a window can remember; 0: the world's time limit
+  std::uint64_t seed = 1;           ///< of the episodes
+};
+
+/// What an iteration did.
+struct ReinforceStatistics {
+  Index episodes = 0;             ///< so far, in all iterations
+  Returns returns;                ///< of the batch
+  double mean_length = 0;         ///< steps an episode of the batch
+  double entropy = 0;             ///< of the policy, mean over the steps, nats
+  double gradient_norm = 0;       ///< before clipping
+  double steps_per_second = 0;    ///< of the batch, acting and learning
+};
+
+/// REINFORCE (Williams 1992) with reward-to-go and a baseline (Sutton and Barto 2018, sec. 13.3 and 13.4).
+///
+///   minimise  - 1/B sum over episodes and steps of [ log pi(a_t | s_<=t) (G_t - b) + entropy H_t ]
+///             + value/B sum of 1/2 (V_t - G_t)^2
+///
+///   B: episodes of the batch    G_t: reward-to-go, see rewards_to_go    b: Baseline, without gradient
+///
+/// A batch is a fixed number of started episodes, each run to its end. Everything is a mean over episodes, so the step
+/// size does not depend on their number. An episode cut by the time limit goes on with the learned value of what was
+/// left where there is one; without one it counts as complete.
+template <Policy Net, DiscreteEnvironment World>
+class Reinforce {
+ public:
+  using S = typename Net::Scalar;
+  ReinforceConfig config;
+
+  Reinforce(Agent<Net>& agent, const World& world, const ReinforceConfig& c = {})
+      : config(checked(c, agent.net)), agent_(agent), rollout_(agent, world, c.batch, c.seed, c.capacity),
+        activations_(agent.layout), g_(agent.layout), adam_(agent.layout, {.learning_rate = c.learning_rate}) {
+    recent_.reserve(std::size_t(c.recent));
+  }
+
+  /// Plays a batch of episodes and learns from it once.
+  ReinforceStatistics iterate() {
+    const auto start = std::chrono::steady_clock::now();
+    const Episodes<S>& episodes = rollout_.run(agent_.p);
+    ReinforceStatistics statistics;
+    statistics.returns = Returns::of(episodes);
+    statistics.mean_length = double(episodes.steps()) / double(episodes.count());
+    statistics.entropy = gradient(episodes);
+    statistics.gradient_norm = double(clip_norm(g_.flat, config.max_gradient_norm > 0 ? config.max_gradient_norm : infinity));
+    adam_.config.learning_rate = config.learning_rate;
+    adam_.step(agent_.p.flat, g_.flat);
+    count(episodes);
+    statistics.episodes = episodes_;
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
+    statistics.steps_per_second = double(episodes.steps()) / took.count();
+    return statistics;
+  }
+
+  /// The gradient of the loss over a batch, into `gradient()`; returns the mean entropy.
+  double gradient(const Episodes<S>& episodes) {
+    if (episodes.steps() == 0) detail::fail("Reinforce: a batch of no steps");
+    const auto x = episodes.x();
+    activations_.begin(agent_.net.time, episodes.time);
+    if (!(agent_.net.input == agent_.net.time)) activations_.begin(agent_.net.input, episodes.input);
+    agent_.net.forward(agent_.p, x, activations_);
+    rewards_to_go(episodes, config.gamma, returns_);
+    advantages();
+    const double entropy = loss_gradient(episodes);
+    g_.flat.setZero();
+    agent_.net.backward(agent_.p, x, activations_, g_, no_gradient);
+    return entropy;
+  }
+  const Parameters<S>& gradient() const { return g_; }
+
+  /// Episodes played so far.
+  Index episodes() const { return episodes_; }
+  /// Mean return of the last `config.recent` episodes, of fewer at the start, of none minus infinity.
+  double mean_return() const {
+    if (recent_.empty()) return -infinity;
+    double sum = 0;
+    for (double r : recent_) sum += r;
+    return sum / double(recent_.size());
+  }
+
+ private:
+  static constexpr double infinity = std::numeric_limits<double>::infinity();
+
+  static const ReinforceConfig& checked(const ReinforceConfig& c, const Net& net) {
+    if (!(c.gamma >= 0 && c.gamma <= 1)) detail::fail("Reinforce: gamma %g is not in [0, 1]", c.gamma);
+    if (c.recent < 1) detail::fail("Reinforce: recent %ld must be at least 1", long(c.recent));
+    if (c.baseline == Baseline::value && !value_of(net))
+      detail::fail("Reinforce: the baseline is the learned value, but the policy has none (.value = true)");
+    return c;
+  }
+
+  /// advantages_ = G - b, normalised if asked for; the running mean learns afterwards.
+  void advantages() {
+    const Eigen::Map<const Eigen::ArrayXd> g(returns_.data(), Index(returns_.size()));
+    if (advantages_.size() < g.size()) advantages_.resize(2 * g.size());
+    auto advantage = advantages_.head(g.size());
+    advantage = g;
+    if (config.baseline == Baseline::value)
+      advantage -= activations_[value_of(agent_.net)].row(0).transpose().array().template cast<double>();
+    if (config.baseline == Baseline::running_mean) {
+      const double mean = g.mean();
+      if (!has_running_mean_) running_mean_ = mean, has_running_mean_ = true;
+      advantage -= running_mean_;
+      running_mean_ += config.baseline_rate * (mean - running_mean_);
+    }
+    if (!config.normalise) return;
+    const double mean = advantage.mean();
+    advantage -= mean;
+    const double deviation = std::sqrt(advantage.square().mean());
+    advantage /= deviation + 1e-8;
+  }
+
+  /// Fills the gradients of logits and value; returns the mean entropy.
+  double loss_gradient(const Episodes<S>& episodes) {
+    const double share = 1 / double(episodes.count());
+    auto logits = activations_[agent_.net.logits], dlogits = activations_.d(agent_.net.logits);
+    dlogits.setZero();
+    double entropy = 0;
+    for (Index t = 0; t < episodes.steps(); ++t) {
+      const Categorical<S> policy(logits, t);
+      policy.add_log_prob_gradient(episodes.actions[std::size_t(t)], S(-share * advantages_[t]), dlogits.col(t));
+      if (config.entropy != 0) policy.add_entropy_gradient(S(-share * config.entropy), dlogits.col(t));
+      entropy += double(policy.entropy());
+    }
+    if (const auto value = value_of(agent_.net)) {
+      const Eigen::Map<const Eigen::ArrayXd> g(returns_.data(), Index(returns_.size()));
+      activations_.d(value).row(0).array() =
+          S(config.value * share) * (activations_[value].row(0).array() - g.transpose().template cast<S>());
+    }
+    return entropy / double(episodes.steps());
+  }
+
+  void count(const Episodes<S>& episodes) {
+    for (Index e = 0; e < episodes.count(); ++e) {
+      const std::size_t place = std::size_t(episodes_++ % config.recent);
+      if (place == recent_.size()) recent_.push_back(0);
+      recent_[place] = episodes.total_reward(e);
+    }
+  }
+
+  Agent<Net>& agent_;
+  Rollout<Net, World> rollout_;
+  Activations<S> activations_;
+  Parameters<S> g_;
+  Adam<S> adam_;
+  std::vector<double> returns_, recent_;
+  Eigen::ArrayXd advantages_;
+  double running_mean_ = 0;
+  bool has_running_mean_ = false;
+  Index episodes_ = 0;
+};
+
+}  // namespace heed
