@@ -13,11 +13,11 @@ namespace heed {
 template <class S>
 struct AxisBuffer {
   Axis parent;
-  Index rows = 0;                               // values a column
+  Index rows = 0;  // values a column
   Index sequence_capacity = 0, column_capacity = 0;
-  Index* offsets = nullptr;                     // sequence_capacity + 1 of them
-  S *value = nullptr, *gradient = nullptr;      // rows * column_capacity of them
-  Index count = 0, columns = 0;                 // of the current batch
+  Index* offsets = nullptr;                 // sequence_capacity + 1 of them
+  S *value = nullptr, *gradient = nullptr;  // rows * column_capacity of them
+  Index count = 0, columns = 0;             // of the current batch
 };
 
 /// What the layers see of Activations: pointers. `a[h]` is a value, `a.d(h)` its gradient.
@@ -31,7 +31,7 @@ class ActivationsView {
       : axes_(axes), count_(count), grow_(grow), owner_(owner) {}
 
   /// Says what the columns of an axis are in the coming batch: `count` sequences, the i-th of length(i) columns. What the
-  /// axis held before is lost.
+  /// axis held before is lost, and its child axes must be begun after it.
   template <class Length>
   void begin(Axis axis, Index count, Length length) const {
     AxisBuffer<S>& b = at(axis);
@@ -47,6 +47,8 @@ class ActivationsView {
     b.columns = columns;
     b.offsets[0] = 0;
     for (Index i = 0; i < count; ++i) b.offsets[i + 1] = b.offsets[i] + length(i);
+    for (int i = 0; i < count_; ++i)
+      if (axes_[i].parent == axis) axes_[i].count = axes_[i].columns = axes_[i].offsets[0] = 0;
   }
   void begin(Axis axis, SequencesView s) const {
     begin(axis, s.count(), [s](Index i) { return s.length(i); });
@@ -84,8 +86,9 @@ class ActivationsView {
   }
   void make_room(Axis axis, Index count, Index columns) const {
     if (!grow_)
-      detail::fail("Activations: %ld sequences of %ld columns on axis %d, but there is room for %ld of %ld", long(count),
-                   long(columns), axis.id, long(at(axis).sequence_capacity), long(at(axis).column_capacity));
+      detail::fail("Activations: %ld sequences of %ld columns on axis %d, but there is room for %ld of %ld",
+                   long(count), long(columns), axis.id, long(at(axis).sequence_capacity),
+                   long(at(axis).column_capacity));
     grow_(owner_, axis, count, columns);
   }
 
@@ -144,8 +147,9 @@ class Activations {
     b.sequence_capacity = std::max(b.sequence_capacity, sequences);
     b.column_capacity = std::max(b.column_capacity, columns);
     s.offsets.resize(std::size_t(b.sequence_capacity) + 1);
-    s.value.resize(b.rows * b.column_capacity);
-    s.gradient.resize(b.rows * b.column_capacity);
+    const Index room = std::max(b.column_capacity, Index(1));  // blocks of an empty batch, too, must lie somewhere
+    s.value.resize(b.rows * room);
+    s.gradient.resize(b.rows * room);
     b.offsets = s.offsets.data();
     b.value = s.value.data();
     b.gradient = s.gradient.data();

@@ -107,13 +107,11 @@ class Layout {
       if (shape[i] < 1)
         detail::fail("%.*s: size %d of its shape is %ld, but must be at least 1", int(name.size()), name.data(), i,
                      long(shape[i]));
+    for (const Entry& e : entries_)
+      if (e.name == name) detail::fail("Layout: two weights are named %s", e.name.c_str());
     const Index offset = parameters_;
     parameters_ += shape.rows() * shape.cols();
-    if (named_) {
-      for (const Entry& e : entries_)
-        if (e.name == name) detail::fail("Layout: two weights are named %s", e.name.c_str());
-      entries_.push_back({std::string(name), shape, offset, initialiser, use});
-    }
+    if (named_) entries_.push_back({std::string(name), shape, offset, initialiser, use});
     return offset;
   }
   Index add_columns(Axis axis, Index rows) {
@@ -130,7 +128,8 @@ class Layout {
   Index add_state(Index rows) { return grow(state_rows_, rows, "State"); }
 
   void check(Axis axis) const {
-    if (axis.id < 0 || axis.id >= axis_count_) detail::fail("Layout: axis %d is not one of its %d", axis.id, axis_count_);
+    if (axis.id < 0 || axis.id >= axis_count_)
+      detail::fail("Layout: axis %d is not one of its %d", axis.id, axis_count_);
   }
   static Index grow(Index& total, Index rows, const char* what) {
     if (rows < 1) detail::fail("%s: %ld rows, but at least 1 is needed", what, long(rows));

@@ -31,10 +31,16 @@ struct AxisMemory {
 template <class S>
 class MemoryView {
  public:
-  MemoryView(const AxisMemory* axes, Index lanes, Index state_rows, Index* lengths, Index* pending, S* columns, S* state,
-             S* next)
-      : axes_(axes), lanes_(lanes), state_rows_(state_rows), lengths_(lengths), pending_(pending), columns_(columns),
-        state_(state), next_(next) {}
+  MemoryView(const AxisMemory* axes, Index lanes, Index state_rows, Index* lengths, Index* pending, S* columns,
+             S* state, S* next)
+      : axes_(axes),
+        lanes_(lanes),
+        state_rows_(state_rows),
+        lengths_(lengths),
+        pending_(pending),
+        columns_(columns),
+        state_(state),
+        next_(next) {}
 
   Index lanes() const { return lanes_; }
   /// How many columns the lane has seen along the axis: the absolute position of the next one.
@@ -42,8 +48,10 @@ class MemoryView {
   Index pending(Axis axis, Index lane) const { return pending_[axis.id * lanes_ + lane]; }
   /// How far back the axis remembers, the newest column included; unlimited where it is not a ring.
   Index window(Axis axis) const { return axes_[axis.id].window; }
-  /// The absolute position of the oldest column in sight of the coming ones.
-  Index first(Axis axis, Index lane) const { return std::max(Index(0), length(axis, lane) + 1 - window(axis)); }
+  /// The absolute position of the oldest column in sight of the pending ones, or of others where none are pending.
+  Index first(Axis axis, Index lane) const {
+    return std::max(Index(0), length(axis, lane) + std::min(pending(axis, lane), Index(1)) - window(axis));
+  }
 
   /// Says that lane i is about to be extended by s.length(i) columns along the axis. Each layer that remembers says so
   /// itself; saying it twice does no harm.
@@ -54,9 +62,10 @@ class MemoryView {
     for (Index lane = 0; lane < lanes_; ++lane) {
       const Index n = s.length(lane), length = this->length(axis, lane);
       if (m.rows > 0 && m.window == unlimited && length + n > m.slots) [[unlikely]]
-        detail::fail("Memory: lane %ld holds %ld columns on axis %d and cannot take %ld more: its capacity is %ld and it is "
-                     "not a ring",
-                     long(lane), long(length), axis.id, long(n), long(m.slots));
+        detail::fail(
+            "Memory: lane %ld holds %ld columns on axis %d and cannot take %ld more: its capacity is %ld and it is "
+            "not a ring",
+            long(lane), long(length), axis.id, long(n), long(m.slots));
       if (m.rows > 0 && n > m.chunk) [[unlikely]]
         detail::fail("Memory: %ld columns at once on axis %d, but its ring was made for chunks of at most %ld", long(n),
                      axis.id, long(m.chunk));
@@ -69,6 +78,7 @@ class MemoryView {
   void write(const Remembered<R>& h, Index lane, const X& x) const {
     const AxisMemory& m = axes_[h.axis.id];
     auto all = block(h, lane);
+    eigen_assert(x.cols() == pending(h.axis, lane));
     for (Index j = 0; j < x.cols(); ++j) {
       const Index slot = (length(h.axis, lane) + j) % m.slots;
       all.col(slot) = x.col(j);
@@ -84,7 +94,8 @@ class MemoryView {
                                           std::max(Index(0), end - begin));
   }
 
-  /// The state of all lanes, rows x lanes, and what is to replace it at advance(lane).
+  /// The state of all lanes, rows x lanes, and what is to replace it at advance(lane): `extend` writes that of every
+  /// lane, of one that waits the state that it has.
   template <int R>
   auto operator[](const State<R>& h) const {
     return detail::ConstStrided<S, R>(state_ + h.row, h.rows, lanes_, Eigen::OuterStride<>(state_rows_));
@@ -147,7 +158,8 @@ class Memory {
   /// Clears the lane: length 0 along every axis, states zero.
   void forget(Index lane) {
     check(lane);
-    for (std::size_t i = std::size_t(lane); i < lengths_.size(); i += std::size_t(lanes_)) lengths_[i] = pending_[i] = 0;
+    for (std::size_t i = std::size_t(lane); i < lengths_.size(); i += std::size_t(lanes_))
+      lengths_[i] = pending_[i] = 0;
     state_.col(lane).setZero();
     next_.col(lane).setZero();
   }
@@ -162,9 +174,11 @@ class Memory {
 
  private:
   template <class CapacityOf>
-    requires std::is_invocable_r_v<Capacity, CapacityOf, Axis>
-  Memory(const Layout& layout, Index lanes, CapacityOf capacity_of)
-      : lanes_(lanes), axes_(std::size_t(layout.axes())), lengths_(axes_.size() * std::size_t(std::max(lanes, Index(0)))),
+  requires std::is_invocable_r_v<Capacity, CapacityOf, Axis> Memory(const Layout& layout, Index lanes,
+                                                                    CapacityOf capacity_of)
+      : lanes_(lanes),
+        axes_(std::size_t(layout.axes())),
+        lengths_(axes_.size() * std::size_t(std::max(lanes, Index(0)))),
         pending_(lengths_) {
     if (lanes < 1) detail::fail("Memory: %ld lanes, but at least 1 is needed", long(lanes));
     Index size = 0;
@@ -192,7 +206,7 @@ class Memory {
     if (bounded || capacity.ring) {
       m.window = bounded ? info.lookback : capacity.columns;
       m.chunk = capacity.chunk;
-      m.slots = m.window + m.chunk - 1;
+      m.slots = m.window + m.chunk - (bounded ? 1 : 0);  // bounded: no other axis looks on while nothing is pending
       m.width = 2 * m.slots;
     } else {
       m.slots = m.width = capacity.columns;

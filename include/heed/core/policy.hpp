@@ -23,19 +23,18 @@ concept Network = requires(Scope at, const typename N::Config& config) {
 ///   `extend(p, x, m, a)`: forward for the columns that follow what memory holds,
 /// - `logits`: a column a decision. A network with a `value` handle that is not empty has a learned value, too.
 template <class N>
-concept Policy =
-    Network<N> && requires(const N net, ParametersView<const typename N::Scalar> p,
-                           ParametersView<typename N::Scalar> g, Read<typename N::Scalar> x,
-                           Gradient<typename N::Scalar> dx, ActivationsView<typename N::Scalar> a,
-                           MemoryView<typename N::Scalar> m) {
-      { net.time } -> std::convertible_to<Axis>;
-      { net.input } -> std::convertible_to<Axis>;
-      { net.observation } -> std::convertible_to<Index>;
-      a[net.logits];
-      net.forward(p, x, a);
-      net.backward(p, x, a, g, dx);
-      net.extend(p, x, m, a);
-    };
+concept Policy = Network<N> &&
+    requires(const N net, ParametersView<const typename N::Scalar> p, ParametersView<typename N::Scalar> g,
+             Read<typename N::Scalar> x, Gradient<typename N::Scalar> dx, ActivationsView<typename N::Scalar> a,
+             MemoryView<typename N::Scalar> m) {
+  { net.time } -> std::convertible_to<Axis>;
+  { net.input } -> std::convertible_to<Axis>;
+  { net.observation } -> std::convertible_to<Index>;
+  a[net.logits];
+  net.forward(p, x, a);
+  net.backward(p, x, a, g, dx);
+  net.extend(p, x, m, a);
+};
 
 /// The handle of the learned value; empty where the network has none.
 template <class N>

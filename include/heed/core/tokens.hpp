@@ -25,16 +25,16 @@ template <class M, class S>
 concept DirectColumns = requires(const Plain<M>& m) {
   m.data();
   m.outerStride();
-} && std::is_same_v<typename Plain<M>::Scalar, S> &&
-                        (Plain<M>::InnerStrideAtCompileTime == 1) &&
-                        (!Plain<M>::IsRowMajor || Plain<M>::RowsAtCompileTime == 1);
+}
+&&std::is_same_v<typename Plain<M>::Scalar, S> && (Plain<M>::InnerStrideAtCompileTime == 1) &&
+    (!Plain<M>::IsRowMajor || Plain<M>::RowsAtCompileTime == 1);
 
 /// A temporary Eigen::Matrix must not be written into; a temporary Map or Block is only a view.
 template <class M>
-concept Writable = (std::is_lvalue_reference_v<M> || !std::is_base_of_v<Eigen::PlainObjectBase<Plain<M>>, Plain<M>>) &&
-                   requires(M m) {
-                     { m.data() } -> std::same_as<typename Plain<M>::Scalar*>;
-                   };
+concept Writable = (std::is_lvalue_reference_v<M> ||
+                    !std::is_base_of_v<Eigen::PlainObjectBase<Plain<M>>, Plain<M>>)&&requires(M m) {
+  { m.data() } -> std::same_as<typename Plain<M>::Scalar*>;
+};
 
 template <class S, int D>
 using Strided = Eigen::Map<Tokens<S, D>, 0, Eigen::OuterStride<>>;
@@ -44,6 +44,17 @@ using ConstStrided = Eigen::Map<const Tokens<S, D>, 0, Eigen::OuterStride<>>;
 template <class M>
 Index column_stride(const M& m) {
   return M::RowsAtCompileTime == 1 && M::IsRowMajor ? 1 : m.outerStride();
+}
+
+/// Where m lies. Of an empty matrix Eigen says nowhere, and a block of that would be undefined.
+template <class S>
+S* place(S* data) {
+  static S nothing;
+  return data ? data : &nothing;
+}
+template <class S>
+const S* place(const S* data) {
+  return place(const_cast<S*>(data));
 }
 
 template <int D, class M>
@@ -65,9 +76,9 @@ class Read : public detail::ConstStrided<S, D> {
 
  public:
   template <class M>
-    requires detail::DirectColumns<M, S>
-  Read(const M& m)
-      : Base(m.data(), detail::checked_rows<D>(m), m.cols(), Eigen::OuterStride<>(detail::column_stride(m))) {}
+  requires detail::DirectColumns<M, S> Read(const M& m)
+      : Base(detail::place(m.data()), detail::checked_rows<D>(m), m.cols(),
+             Eigen::OuterStride<>(detail::column_stride(m))) {}
 };
 
 /// Tokens to write: a view like Read.
@@ -78,9 +89,9 @@ class Write : public detail::Strided<S, D> {
  public:
   using Base::operator=;
   template <class M>
-    requires(detail::DirectColumns<M, S> && detail::Writable<M>)
-  Write(M&& m)
-      : Base(m.data(), detail::checked_rows<D>(m), m.cols(), Eigen::OuterStride<>(detail::column_stride(m))) {}
+  requires(detail::DirectColumns<M, S>&& detail::Writable<M>) Write(M&& m)
+      : Base(detail::place(m.data()), detail::checked_rows<D>(m), m.cols(),
+             Eigen::OuterStride<>(detail::column_stride(m))) {}
 };
 
 namespace detail {
@@ -114,15 +125,18 @@ class Gradient : public detail::Strided<S, D> {
 
  public:
   template <class M>
-    requires(std::is_constructible_v<Write<S, D>, M &&> && !detail::IsGradient<detail::Plain<M>>::value)
-  Gradient(M&& m) : Gradient(Write<S, D>(std::forward<M>(m)), false) {}
+  requires(std::is_constructible_v<Write<S, D>, M&&> && !detail::IsGradient<detail::Plain<M>>::value) Gradient(M&& m)
+      : Gradient(Write<S, D>(std::forward<M>(m)), false) {}
   /// The same place with its size known or forgotten.
   template <int E>
-    requires(E != D)
-  Gradient(const Gradient<S, E>& m)
-      : Base(const_cast<S*>(m.data()), m.wanted() ? detail::checked_rows<D>(m) : Base::RowsAtCompileTime == Dynamic ? 0 : D,
+  requires(E != D) Gradient(const Gradient<S, E>& m)
+      : Base(const_cast<S*>(m.data()),
+             m.wanted()                           ? detail::checked_rows<D>(m)
+             : Base::RowsAtCompileTime == Dynamic ? 0
+                                                  : D,
              m.cols(), Eigen::OuterStride<>(m.outerStride())),
-        adds_(m.adds()), wanted_(m.wanted()) {}
+        adds_(m.adds()),
+        wanted_(m.wanted()) {}
   template <class M>
   Gradient(detail::AddTo<M> m) : Gradient(Write<S, D>(std::forward<M>(m.target)), true) {}
   Gradient(const Gradient&) = default;

@@ -27,19 +27,22 @@ struct Sight {
     const Interval here{std::max(seen.begin - key_position, begin), std::min(seen.end - key_position, end)};
     return here.begin < here.end ? here : Interval{begin, begin};
   }
-  /// What a block of queries sees together.
+  /// What a block of queries sees together, of `keys` keys: from the first that its first query sees to the last that its
+  /// last query sees.
   Interval keys_of_block(Index query, Index count, Index keys) const {
-    const Interval first = this->keys(query, 0, keys), last = this->keys(query + count - 1, 0, keys);
-    if (first.begin == first.end) return last;
-    if (last.begin == last.end) return first;
-    return {first.begin, last.end};
+    const Index begin = mask.keys(query_position + query).begin - key_position;
+    const Index end = mask.keys(query_position + query + count - 1).end - key_position;
+    const Interval here{std::max(begin, Index(0)), std::min(end, keys)};
+    return here.begin < here.end ? here : Interval{0, 0};
   }
 };
 
-/// What the new queries of a lane see of the keys that it remembers.
+/// What the new queries of a lane see of the keys that it remembers. Along one axis a ring remembers so many positions back
+/// from each query; positions of another axis may run ahead or behind, and there all that is remembered is in sight.
 template <class S>
 Sight sight_of_lane(const Mask& mask, MemoryView<S> m, Axis query_axis, Axis key_axis, Index lane) {
-  return {mask.within(m.window(key_axis)), m.length(query_axis, lane), m.first(key_axis, lane)};
+  const Index window = query_axis == key_axis ? m.window(key_axis) : unlimited;
+  return {mask.within(window), m.length(query_axis, lane), m.first(key_axis, lane)};
 }
 
 template <class S>

@@ -86,8 +86,11 @@ template <Stored A, Stored B, class S>
 void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc, bool add) {
   constexpr Index size = Packet<S>::size, panel = 256;
   const Index bp = B == Stored::as_is ? 1 : ldb, bj = B == Stored::as_is ? ldb : 1;
-  if (depth == 0 && !add)
-    for (Index j = 0; j < n; ++j) std::fill(c + j * ldc, c + j * ldc + m, S(0));
+  if (m == 0 || n == 0) return;
+  if (depth == 0) {
+    for (Index j = 0; j < n && !add; ++j) std::fill(c + j * ldc, c + j * ldc + m, S(0));
+    return;
+  }
   if (A == Stored::transposed && n <= 4) {  // packing would cost more than it saves
     for (Index j = 0; j < n; ++j) {
       Index i = 0;

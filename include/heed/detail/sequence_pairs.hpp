@@ -12,7 +12,8 @@ struct SequencePair {
 
 class SequencePairs {
  public:
-  SequencePairs(const char* who, SequencesView queries, SequencesView keys) : who_(who), queries_(queries), keys_(keys) {
+  SequencePairs(const char* who, SequencesView queries, SequencesView keys)
+      : who_(who), queries_(queries), keys_(keys) {
     if (queries.count() != keys.count())
       fail("%s: %ld sequences of queries, but %ld of keys", who, long(queries.count()), long(keys.count()));
   }

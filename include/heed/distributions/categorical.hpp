@@ -70,8 +70,7 @@ class Categorical {
   void add_log_prob_gradient(Index action, S scale, Write<S> dlogits) const {
     log_prob(action);
     expect_column(dlogits);
-    for (Index i = 0; i < actions_; ++i) dlogits(i, 0) -= scale * p(i);
-    dlogits(action, 0) += scale;
+    for (Index i = 0; i < actions_; ++i) dlogits(i, 0) -= scale * (i == action ? std::expm1(log_p(i)) : p(i));
   }
   // dH / dl_i = - p_i (log p_i + H)
   void add_entropy_gradient(S scale, Write<S> dlogits) const {
@@ -104,8 +103,11 @@ class Categorical {
     if (max_ == -infinity) [[unlikely]]
       detail::fail("Categorical: each of the %ld actions in column %ld is masked or has the logit -inf", long(actions_),
                    long(column));
-    for (Index i = 0; i < actions_; ++i) sum_ += double(std::exp(relative(i)));
-    log_sum_ = S(std::log(sum_));
+    double others = 0;
+    for (Index i = 0; i < actions_; ++i)
+      if (i != mode_) others += double(std::exp(relative(i)));
+    sum_ = 1 + others;
+    log_sum_ = S(std::log1p(others));  // exact also where one action is nearly certain
   }
 
   static const bool* checked(const Read<bool>& mask, const Read<S>& logits, Index column) {
@@ -134,8 +136,8 @@ class Categorical {
   const bool* mask_;
   Index actions_, column_;
   Index mode_ = 0;
-  S max_ = -infinity, log_sum_ = 0;
-  double sum_ = 0;  // of exp(l - max l)
+  S max_ = -infinity, log_sum_;
+  double sum_;  // of exp(l - max l)
 };
 
 }  // namespace heed

@@ -26,19 +26,22 @@ template <class S>
 concept FileScalar = std::is_same_v<S, float> || std::is_same_v<S, double>;
 
 /// Neither infinite nor NaN, told by the bits: -ffast-math does away with std::isfinite.
-template <FileScalar S> bool finite(S x) {
+template <FileScalar S>
+bool finite(S x) {
   using Bits = std::conditional_t<sizeof(S) == 4, std::uint32_t, std::uint64_t>;
   constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<S>::infinity());
   return (std::bit_cast<Bits>(x) & exponent) != exponent;
 }
 
-template <FileScalar S> void check_finite(const std::filesystem::path& path, const Entry& entry, const S* values) {
+template <FileScalar S>
+void check_finite(const std::filesystem::path& path, const Entry& entry, const S* values) {
   for (Index i = 0; i < entry.size(); ++i)
     if (!finite(values[i]))
       fail_file(path, entry.name + " has a value that is not finite, number " + std::to_string(i));
 }
 
-template <FileScalar From, FileScalar S> void copy_values(const char* from, Index count, S* to) {
+template <FileScalar From, FileScalar S>
+void copy_values(const char* from, Index count, S* to) {
   for (Index i = 0; i < count; ++i) {
     From value;
     std::memcpy(&value, from + std::size_t(i) * sizeof value, sizeof value);
@@ -72,7 +75,8 @@ void save(const std::filesystem::path& path, const Layout& layout, const Paramet
 /// are converted to S. The file is read and checked before anything is changed: every entry that is missing, unexpected,
 /// of another shape or of another dtype is named in one error, and so is a value that is not finite (as an S), or
 /// whatever is broken in the file.
-template <detail::FileScalar S> void load(const std::filesystem::path& path, const Layout& layout, Parameters<S>& p) {
+template <detail::FileScalar S>
+void load(const std::filesystem::path& path, const Layout& layout, Parameters<S>& p) {
   detail::expect_parameters("load", layout, p.flat.size());
   detail::InputFile file(path);
   const std::vector<detail::TensorInfo> tensors = detail::read_safetensors_header(file);
@@ -90,10 +94,12 @@ template <detail::FileScalar S> void load(const std::filesystem::path& path, con
 }
 
 /// The parameters of an agent.
-template <Network Net> void save(const std::filesystem::path& path, const Agent<Net>& agent) {
+template <Network Net>
+void save(const std::filesystem::path& path, const Agent<Net>& agent) {
   save(path, agent.layout, agent.p);
 }
-template <Network Net> void load(const std::filesystem::path& path, Agent<Net>& agent) {
+template <Network Net>
+void load(const std::filesystem::path& path, Agent<Net>& agent) {
   load(path, agent.layout, agent.p);
 }
 

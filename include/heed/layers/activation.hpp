@@ -53,7 +53,8 @@ class Activation {
       case tanh: put(1 - y.array().square()); break;
       case relu: put((x.array() > S(0)).template cast<S>()); break;
       case gelu:
-        put(x.unaryExpr(&normal_cdf).array() + x.array() * (x.array().square() * S(-0.5)).exp() * S(0.3989422804014327));
+        put(x.unaryExpr(&normal_cdf).array() +
+            x.array() * (x.array().square() * S(-0.5)).exp() * S(0.3989422804014327));
         break;
       case gelu_tanh: {
         const auto t = gelu_inner(x).tanh();

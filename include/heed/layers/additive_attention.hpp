@@ -20,8 +20,7 @@ struct AdditiveScore {
 
   void tile(Index q0, Index nq, Index k0, Index nk, Write<S> s) const {
     for (Index j = 0; j < nq; ++j)
-      for (Index i = 0; i < nk; ++i)
-        s(i, j) = (v.array() * (q.col(q0 + j) + k.col(k0 + i)).array().tanh()).sum();
+      for (Index i = 0; i < nk; ++i) s(i, j) = (v.array() * (q.col(q0 + j) + k.col(k0 + i)).array().tanh()).sum();
   }
   // u = tanh(q + k)    dv += u ds    dq, dk += ds v o (1 - u^2)
   void backward(Index q0, Index nq, Index k0, Index nk, Write<S> ds) {
@@ -69,9 +68,13 @@ class AdditiveAttention {
   Remembered<> past_projected, past_keys;
 
   AdditiveAttention(Scope at, Axis key_axis_, Config c)
-      : query(at / "query", c.query_dim, c.width, false), key(at / "key", c.key_dim, c.width, false),
-        v(at.weight<Dynamic>("v", {c.width}, uniform(1 / std::sqrt(double(std::max(c.width, Index(1))))))), mask(c.mask),
-        key_axis(key_axis_), projected_query(at.columns(c.width)), lse(at.columns(1)),
+      : query(at / "query", c.query_dim, c.width, false),
+        key(at / "key", c.key_dim, c.width, false),
+        v(at.weight<Dynamic>("v", {c.width}, uniform(1 / std::sqrt(double(std::max(c.width, Index(1))))))),
+        mask(c.mask),
+        key_axis(key_axis_),
+        projected_query(at.columns(c.width)),
+        lse(at.columns(1)),
         projected_key(at.along(key_axis_).columns(c.width)) {
     const Index lookback = key_axis == at.axis() ? mask.lookback() : unlimited;
     past_projected = at.along(key_axis).template remembered<>(c.width, lookback);
@@ -96,12 +99,9 @@ class AdditiveAttention {
     a.d(projected_key).setZero();
     dk.start();
     all.each([&](detail::SequencePair s) {
-      const detail::AdditiveScore<S> of_pair{a[projected_query].middleCols(s.query, s.queries),
-                                             a[projected_key].middleCols(s.key, s.keys),
-                                             p[v],
-                                             a.d(projected_query).middleCols(s.query, s.queries),
-                                             a.d(projected_key).middleCols(s.key, s.keys),
-                                             g[v]};
+      const detail::AdditiveScore<S> of_pair{
+          a[projected_query].middleCols(s.query, s.queries),   a[projected_key].middleCols(s.key, s.keys),   p[v],
+          a.d(projected_query).middleCols(s.query, s.queries), a.d(projected_key).middleCols(s.key, s.keys), g[v]};
       detail::attention_backward<S>(of_pair, {mask}, k.middleCols(s.key, s.keys), y.middleCols(s.query, s.queries),
                                     lse_of(a, s), dy.middleCols(s.query, s.queries),
                                     dk.part(0, dk.rows(), s.key, s.keys));
@@ -111,7 +111,8 @@ class AdditiveAttention {
   }
 
   /// Forward for new queries and new keys of each lane (none, where the keys stay as they are).
-  void extend(ParametersView<const S> p, Read<S> q, Read<S> k, Write<S> y, MemoryView<S> m, ActivationsView<S> a) const {
+  void extend(ParametersView<const S> p, Read<S> q, Read<S> k, Write<S> y, MemoryView<S> m,
+              ActivationsView<S> a) const {
     const auto all = project(p, q, k, y, a);
     m.begin(lse.axis, a.sequences(lse.axis));
     m.begin(key_axis, a.sequences(key_axis));
@@ -120,7 +121,8 @@ class AdditiveAttention {
       m.write(past_keys, lane.sequence, k.middleCols(lane.key, lane.keys));
       detail::attention_forward<S>(score(p, a, lane, m(past_projected, lane.sequence)),
                                    detail::sight_of_lane(mask, m, lse.axis, key_axis, lane.sequence),
-                                   m(past_keys, lane.sequence), y.middleCols(lane.query, lane.queries), lse_of(a, lane));
+                                   m(past_keys, lane.sequence), y.middleCols(lane.query, lane.queries),
+                                   lse_of(a, lane));
     });
   }
 

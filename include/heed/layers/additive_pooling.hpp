@@ -24,10 +24,11 @@ class AdditivePooling {
   AdditivePooling(Scope at, Index dim, Index width)
       : alignment(at / "attention", dim, width),
         context(at.weight<Dynamic>("context_vector", {width}, uniform(1 / std::sqrt(double(width))))),
-        u(at.columns(width)), weights(at.columns<1>()) {}
+        u(at.columns(width)),
+        weights(at.columns<1>()) {}
 
   void forward(ParametersView<const S> p, Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
-    const SequencesView sequences = check(x, y, a);
+    const SequencesView sequences = check(x, "y", y, a);
     alignment.forward(p, x, a[u]);
     a[u].array() = a[u].array().tanh();
     detail::multiply(a[weights], p[context].transpose(), a[u]);
@@ -45,7 +46,7 @@ class AdditivePooling {
   // dw_i = x_i . dy    de = w o (dw - w . dw)    dv += u de'    du = v de' o (1 - u^2)    dx_i = w_i dy + W' du_i
   void backward(ParametersView<const S> p, Read<S, D> x, Read<S, D> dy, ActivationsView<S> a, ParametersView<S> g,
                 Gradient<S, D> dx) const {
-    const SequencesView sequences = check(x, dy, a);
+    const SequencesView sequences = check(x, "dy", dy, a);
     detail::expect_gradient("AdditivePooling", "dx", dx, x.rows(), x.cols());
     dx.start();
     for (Index s = 0; s < sequences.count(); ++s) {
@@ -63,10 +64,10 @@ class AdditivePooling {
 
  private:
   template <class Y>
-  SequencesView check(const Read<S, D>& x, const Y& y, ActivationsView<S> a) const {
+  SequencesView check(const Read<S, D>& x, const char* what, const Y& y, ActivationsView<S> a) const {
     const SequencesView sequences = a.sequences(u.axis);
     detail::expect_shape("AdditivePooling", "x", x, alignment.in(), sequences.columns());
-    detail::expect_shape("AdditivePooling", "y", y, alignment.in(), sequences.count());
+    detail::expect_shape("AdditivePooling", what, y, alignment.in(), sequences.count());
     return sequences;
   }
 };

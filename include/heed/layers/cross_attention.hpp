@@ -30,21 +30,28 @@ class CrossAttention {
   Columns<> key_of, value_of;  // along the source
 
   CrossAttention(Scope at, Axis source, Config c)
-      : CrossAttention(at, source, completed(c), projections(at, completed(c)),
-                       at.weight<Dynamic>("in_proj_bias", {3 * c.dim}, zero())) {}
+      : CrossAttention{at, source, completed(c), projections(at, completed(c)),  // braces: in this order
+                       at.weight<Dynamic>("in_proj_bias", {3 * c.dim}, zero())} {}
 
   void forward(ParametersView<const S> p, Read<S, D> x, Read<S> key, Read<S> value, Write<S, D> y,
                ActivationsView<S> a) const {
+    check(x, key, value, "y", y, a);
     project(p, x, key, value, a);
     attention.forward(a[query], a[key_of], a[value_of], a[mixed], a);
     out_proj.forward(p, a[mixed], y);
   }
 
   /// dvalue is written after dkey, so with `add_to` both may be the gradient of one source.
-  void backward(ParametersView<const S> p, Read<S, D> x, Read<S> key, Read<S> value, Read<S, D> dy, ActivationsView<S> a,
-                ParametersView<S> g, Gradient<S, D> dx, Gradient<S> dkey, Gradient<S> dvalue) const {
+  void backward(ParametersView<const S> p, Read<S, D> x, Read<S> key, Read<S> value, Read<S, D> dy,
+                ActivationsView<S> a, ParametersView<S> g, Gradient<S, D> dx, Gradient<S> dkey,
+                Gradient<S> dvalue) const {
+    check(x, key, value, "dy", dy, a);
+    detail::expect_gradient("CrossAttention", "dx", dx, q_proj.in(), x.cols());
+    detail::expect_gradient("CrossAttention", "dkey", dkey, k_proj.in(), key.cols());
+    detail::expect_gradient("CrossAttention", "dvalue", dvalue, v_proj.in(), value.cols());
     out_proj.backward(p, a[mixed], dy, g, a.d(mixed));
-    attention.backward(a[query], a[key_of], a[value_of], a[mixed], a.d(mixed), a, a.d(query), a.d(key_of), a.d(value_of));
+    attention.backward(a[query], a[key_of], a[value_of], a[mixed], a.d(mixed), a, a.d(query), a.d(key_of),
+                       a.d(value_of));
     q_proj.backward(p, x, a.d(query), g, dx);
     k_proj.backward(p, key, a.d(key_of), g, dkey);
     v_proj.backward(p, value, a.d(value_of), g, dvalue);
@@ -53,6 +60,7 @@ class CrossAttention {
   /// Forward for new queries and new source tokens of each lane (none, where the source stays as it is).
   void extend(ParametersView<const S> p, Read<S, D> x, Read<S> key, Read<S> value, Write<S, D> y, MemoryView<S> m,
               ActivationsView<S> a) const {
+    check(x, key, value, "y", y, a);
     project(p, x, key, value, a);
     attention.extend(a[query], a[key_of], a[value_of], a[mixed], m, a);
     out_proj.forward(p, a[mixed], y);
@@ -69,11 +77,15 @@ class CrossAttention {
   };
 
   CrossAttention(Scope at, Axis source, Config c, Projections w, Weight<Dynamic, 1> b)
-      : q_proj({w.q.offset, w.q.rows, w.q.cols}, b.middle_rows(0, c.dim)), k_proj(w.k, b.middle_rows(c.dim, c.dim)),
+      : q_proj({w.q.offset, w.q.rows, w.q.cols}, b.middle_rows(0, c.dim)),
+        k_proj(w.k, b.middle_rows(c.dim, c.dim)),
         v_proj(w.v, b.middle_rows(2 * c.dim, c.dim)),
         out_proj(at / "out_proj", c.dim, c.dim, {LinearInit::pytorch(c.dim).weight, zero()}),
-        attention(at, source, c.dim, c.dim, c.heads, c.mask), query(at.columns(c.dim)), mixed(at.columns(c.dim)),
-        key_of(at.along(source).columns(c.dim)), value_of(at.along(source).columns(c.dim)) {}
+        attention(at, source, c.dim, c.dim, c.heads, c.mask),
+        query(at.columns(c.dim)),
+        mixed(at.columns(c.dim)),
+        key_of(at.along(source).columns(c.dim)),
+        value_of(at.along(source).columns(c.dim)) {}
 
   static Config completed(Config c) {
     if (c.heads < 1 || c.dim % c.heads != 0)
@@ -90,6 +102,15 @@ class CrossAttention {
     return {at.weight<Dynamic, Dynamic>("q_proj_weight", {c.dim, c.dim}, xavier_uniform()),
             at.weight<Dynamic, Dynamic>("k_proj_weight", {c.dim, c.key_dim}, xavier_uniform()),
             at.weight<Dynamic, Dynamic>("v_proj_weight", {c.dim, c.value_dim}, xavier_uniform())};
+  }
+  template <class Y>
+  void check(const Read<S, D>& x, const Read<S>& key, const Read<S>& value, const char* what, const Y& y,
+             ActivationsView<S> a) const {
+    const detail::SequencePairs all("CrossAttention", a.sequences(query.axis), a.sequences(key_of.axis));
+    detail::expect_shape("CrossAttention", "x", x, q_proj.in(), all.queries());
+    detail::expect_shape("CrossAttention", "key", key, k_proj.in(), all.keys());
+    detail::expect_shape("CrossAttention", "value", value, v_proj.in(), all.keys());
+    detail::expect_shape("CrossAttention", what, y, q_proj.in(), all.queries());
   }
   void project(ParametersView<const S> p, const Read<S, D>& x, const Read<S>& key, const Read<S>& value,
                ActivationsView<S> a) const {

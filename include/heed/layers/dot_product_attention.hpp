@@ -54,10 +54,12 @@ class DotProductAttention {
 
   /// dim: heads E; value_dim: heads V.
   DotProductAttention(Scope at, Axis key_axis_, Index dim_, Index value_dim_, Index heads_ = 1, Mask mask_ = Full())
-      : dim(dim_), value_dim(value_dim_), heads(heads_), mask(mask_), key_axis(key_axis_), lse(at.columns(heads_)) {
-    if (heads < 1 || dim % heads != 0 || value_dim % heads != 0)
-      detail::fail("DotProductAttention: dim %ld and value dim %ld must be multiples of heads %ld", long(dim),
-                   long(value_dim), long(heads));
+      : dim(dim_),
+        value_dim(value_dim_),
+        heads(checked(dim_, value_dim_, heads_)),
+        mask(mask_),
+        key_axis(key_axis_),
+        lse(at.columns(heads_)) {
     const Index lookback = key_axis == at.axis() ? mask.lookback() : unlimited;
     keys = at.along(key_axis).template remembered<>(dim, lookback);
     values = at.along(key_axis).template remembered<>(value_dim, lookback);
@@ -119,6 +121,12 @@ class DotProductAttention {
   }
 
  private:
+  static Index checked(Index dim, Index value_dim, Index heads) {
+    if (heads < 1 || dim % heads != 0 || value_dim % heads != 0)
+      detail::fail("DotProductAttention: dim %ld and value dim %ld must be multiples of heads %ld", long(dim),
+                   long(value_dim), long(heads));
+    return heads;
+  }
   void heads_forward(Read<S> q, Read<S> k, Read<S> v, Write<S> y, Write<S> of_lse, detail::Sight sight) const {
     const Index e = dim / heads, ev = value_dim / heads;
     for (Index h = 0; h < heads; ++h)

@@ -20,8 +20,10 @@ class LayerNorm {
   S epsilon;
 
   explicit LayerNorm(Scope at, Index dim = D, double eps = 1e-5)
-      : weight(at.weight<D>("weight", {dim}, constant(1))), bias(at.weight<D>("bias", {dim}, zero())),
-        moments(at.columns<2>()), epsilon(S(eps)) {
+      : weight(at.weight<D>("weight", {dim}, constant(1))),
+        bias(at.weight<D>("bias", {dim}, zero())),
+        moments(at.columns<2>()),
+        epsilon(S(eps)) {
     if (!(eps > 0)) detail::fail("LayerNorm: eps %g must be positive", eps);
   }
 

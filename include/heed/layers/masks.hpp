@@ -15,7 +15,9 @@ struct Interval {
 struct Mask {
   Index behind = unlimited, ahead = unlimited;
 
-  Interval keys(Index position) const { return {position - behind, ahead == unlimited ? unlimited : position + ahead + 1}; }
+  Interval keys(Index position) const {
+    return {position - behind, ahead == unlimited ? unlimited : position + ahead + 1};
+  }
   /// The same mask for eyes that see no further back than a ring remembers.
   Mask within(Index window) const { return {std::min(behind, window == unlimited ? unlimited : window - 1), ahead}; }
   /// How many columns back a query looks, itself included.

@@ -23,13 +23,16 @@ class MultiHeadAttention {
   Index dim;
 
   MultiHeadAttention(Scope at, Index dim_, Index heads, Mask mask = Full())
-      : in_proj(at.weight<D3, D>("in_proj_weight", {3 * dim_, dim_}, xavier_uniform()),
-                at.weight<D3>("in_proj_bias", {3 * dim_}, zero())),
+      : in_proj{at.weight<D3, D>("in_proj_weight", {3 * dim_, dim_}, xavier_uniform()),
+                at.weight<D3>("in_proj_bias", {3 * dim_}, zero())},  // braces: in this order
         out_proj(at / "out_proj", dim_, dim_, {LinearInit::pytorch(dim_).weight, zero()}),
-        attention(at, at.axis(), dim_, dim_, checked(dim_, heads), mask), qkv(at.columns<D3>(3 * dim_)),
-        mixed(at.columns<D>(dim_)), dim(dim_) {}
+        attention(at, at.axis(), dim_, dim_, checked(dim_, heads), mask),
+        qkv(at.columns<D3>(3 * dim_)),
+        mixed(at.columns<D>(dim_)),
+        dim(dim_) {}
 
   void forward(ParametersView<const S> p, Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
+    check(x, "y", y, a);
     in_proj.forward(p, x, a[qkv]);
     attention.forward(part(a[qkv], 0), part(a[qkv], 1), part(a[qkv], 2), a[mixed], a);
     out_proj.forward(p, a[mixed], y);
@@ -37,6 +40,8 @@ class MultiHeadAttention {
 
   void backward(ParametersView<const S> p, Read<S, D> x, Read<S, D> dy, ActivationsView<S> a, ParametersView<S> g,
                 Gradient<S, D> dx) const {
+    check(x, "dy", dy, a);
+    detail::expect_gradient("MultiHeadAttention", "dx", dx, dim, x.cols());
     out_proj.backward(p, a[mixed], dy, g, a.d(mixed));
     attention.backward(part(a[qkv], 0), part(a[qkv], 1), part(a[qkv], 2), a[mixed], a.d(mixed), a, part(a.d(qkv), 0),
                        part(a.d(qkv), 1), part(a.d(qkv), 2));
@@ -45,6 +50,7 @@ class MultiHeadAttention {
 
   /// Forward for the columns that follow what each lane remembers.
   void extend(ParametersView<const S> p, Read<S, D> x, Write<S, D> y, MemoryView<S> m, ActivationsView<S> a) const {
+    check(x, "y", y, a);
     in_proj.forward(p, x, a[qkv]);
     attention.extend(part(a[qkv], 0), part(a[qkv], 1), part(a[qkv], 2), a[mixed], m, a);
     out_proj.forward(p, a[mixed], y);
@@ -56,6 +62,11 @@ class MultiHeadAttention {
   }
 
  private:
+  template <class Y>
+  void check(const Read<S, D>& x, const char* what, const Y& y, ActivationsView<S> a) const {
+    detail::expect_shape("MultiHeadAttention", "x", x, dim, a.columns(qkv.axis));
+    detail::expect_shape("MultiHeadAttention", what, y, dim, x.cols());
+  }
   template <class M>
   auto part(M&& m, Index which) const {
     return m.middleRows(which * dim, dim);

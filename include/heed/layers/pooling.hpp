@@ -1,5 +1,6 @@
 #pragma once
 #include "heed/core/activations.hpp"
+#include "heed/core/scope.hpp"
 
 namespace heed {
 
@@ -19,7 +20,7 @@ class Pooling {
   Pooling(Scope at, PoolingKind kind_) : axis(at.axis()), kind(kind_) {}
 
   void forward(Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
-    each_sequence(x, y, a, [&](Index s, Index first, Index n) {
+    each_sequence(x, "y", y, a, [&](Index s, Index first, Index n) {
       const auto tokens = x.middleCols(first, n);
       if (n == 0)
         y.col(s).setZero();
@@ -34,13 +35,13 @@ class Pooling {
 
   // mean: dx_i = dy / n    max: dx_i = dy where x_i is the highest    last: dx_n = dy
   void backward(Read<S, D> x, Read<S, D> dy, ActivationsView<S> a, Gradient<S, D> dx) const {
-    detail::expect_gradient("Pooling", "dx", dx, x.rows(), x.cols());
-    if (!dx.wanted()) return;
+    detail::expect_gradient("Pooling", "dx", dx, x.rows(), a.columns(axis));
     dx.start();
-    each_sequence(x, dy, a, [&](Index s, Index first, Index n) {
+    each_sequence(x, "dy", dy, a, [&](Index s, Index first, Index n) {
+      if (n == 0 || !dx.wanted()) return;
       auto d = dx.middleCols(first, n);
-      if (n == 0) return;
-      if (kind == PoolingKind::mean) d.colwise() += dy.col(s) / S(n);
+      if (kind == PoolingKind::mean)
+        for (Index i = 0; i < n; ++i) d.col(i) += dy.col(s) / S(n);  // colwise() would keep the quotient on the heap
       if (kind == PoolingKind::last) d.col(n - 1) += dy.col(s);
       if (kind == PoolingKind::max)
         for (Index r = 0; r < x.rows(); ++r) {
@@ -53,10 +54,10 @@ class Pooling {
 
  private:
   template <class Y, class F>
-  void each_sequence(const Read<S, D>& x, const Y& y, ActivationsView<S> a, F&& f) const {
+  void each_sequence(const Read<S, D>& x, const char* what, const Y& y, ActivationsView<S> a, F&& f) const {
     const SequencesView sequences = a.sequences(axis);
     detail::expect_shape("Pooling", "x", x, x.rows(), sequences.columns());
-    detail::expect_shape("Pooling", "y", y, x.rows(), sequences.count());
+    detail::expect_shape("Pooling", what, y, x.rows(), sequences.count());
     for (Index s = 0; s < sequences.count(); ++s) f(s, sequences.first(s), sequences.length(s));
   }
 };

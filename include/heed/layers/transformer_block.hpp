@@ -33,11 +33,20 @@ class TransformerBlock {
   Columns<> inner, activated;
 
   TransformerBlock(Scope at, Config c)
-      : attention(at / "self_attn", c.dim, c.heads, c.mask), linear1(at / "linear1", c.dim, width(c)),
-        linear2(at / "linear2", width(c), c.dim), norm1(at / "norm1", c.dim), norm2(at / "norm2", c.dim),
-        activation(c.activation), norm_first(c.norm_first), normed1(at.columns<D>(c.dim)),
-        attended(at.columns<D>(c.dim)), h(at.columns<D>(c.dim)), normed2(at.columns<D>(c.dim)),
-        fed(at.columns<D>(c.dim)), inner(at.columns(width(c))), activated(at.columns(width(c))) {}
+      : attention(at / "self_attn", c.dim, c.heads, c.mask),
+        linear1(at / "linear1", c.dim, width(c)),
+        linear2(at / "linear2", width(c), c.dim),
+        norm1(at / "norm1", c.dim),
+        norm2(at / "norm2", c.dim),
+        activation(c.activation),
+        norm_first(c.norm_first),
+        normed1(at.columns<D>(c.dim)),
+        attended(at.columns<D>(c.dim)),
+        h(at.columns<D>(c.dim)),
+        normed2(at.columns<D>(c.dim)),
+        fed(at.columns<D>(c.dim)),
+        inner(at.columns(width(c))),
+        activated(at.columns(width(c))) {}
 
   void forward(ParametersView<const S> p, Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
     run(p, x, y, a, [&](Read<S, D> from, Write<S, D> to) { attention.forward(p, from, to, a); });
@@ -49,6 +58,7 @@ class TransformerBlock {
 
   void backward(ParametersView<const S> p, Read<S, D> x, Read<S, D> dy, ActivationsView<S> a, ParametersView<S> g,
                 Gradient<S, D> dx) const {
+    check(x, "dy", dy, a);
     detail::expect_gradient("TransformerBlock", "dx", dx, x.rows(), x.cols());
     if (norm_first) {
       feed_backward(p, a[normed2], dy, a, g, a.d(normed2));
@@ -68,10 +78,14 @@ class TransformerBlock {
   }
 
  private:
+  template <class Y>
+  void check(const Read<S, D>& x, const char* what, const Y& y, ActivationsView<S> a) const {
+    detail::expect_shape("TransformerBlock", "x", x, h.rows, a.columns(h.axis));
+    detail::expect_shape("TransformerBlock", what, y, h.rows, x.cols());
+  }
   template <class Attend>
   void run(ParametersView<const S> p, const Read<S, D>& x, Write<S, D> y, ActivationsView<S> a, Attend attend) const {
-    detail::expect_shape("TransformerBlock", "x", x, h.rows, a.columns(h.axis));
-    detail::expect_shape("TransformerBlock", "y", y, h.rows, a.columns(h.axis));
+    check(x, "y", y, a);
     if (norm_first) {
       norm1.forward(p, x, a[normed1], a);
       attend(a[normed1], a[attended]);

@@ -31,13 +31,20 @@ class AttentionBody {
   /// Config: observation, window, width, hidden.
   template <class Config>
   AttentionBody(Scope at, const Config& c)
-      : time(at.axis()), windows(at.child_axis()), window(checked(c.window)),
-        embedding(at / "embedding", c.observation, c.width), hidden(at / "hidden", c.width, c.hidden),
+      : time(at.axis()),
+        windows(at.child_axis()),
+        window(checked(c.window)),
+        embedding(at / "embedding", c.observation, c.width, LinearInit::orthogonal(std::sqrt(double(c.width)))),
+        hidden(at / "hidden", c.width, c.hidden),
         positions(at.weight<Dynamic, Dynamic>("positions", {c.window, c.width}, sinusoidal(),
                                               {.trained = false, .decays = false})),
-        attention(at.along(windows) / "attention", c.width, c.width), embedded(at.columns(c.width)),
-        tokens(at.along(windows).columns(c.width)), context(at.columns(c.width)), before(at.columns(c.hidden)),
-        features(at.columns(c.hidden)), past(at.remembered(c.width, c.window)) {}
+        attention(at.along(windows) / "attention", c.width, c.width),
+        embedded(at.columns(c.width)),
+        tokens(at.along(windows).columns(c.width)),
+        context(at.columns(c.width)),
+        before(at.columns(c.hidden)),
+        features(at.columns(c.hidden)),
+        past(at.remembered(c.width, c.window)) {}
 
   Index observation() const { return embedding.in(); }
   Axis input() const { return time; }

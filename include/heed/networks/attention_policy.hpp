@@ -7,10 +7,10 @@ namespace heed {
 
 struct AttentionPolicyConfig {
   Index observation = 0, actions = 0;
-  Index window = 8;     ///< how many observations it looks at, the newest included
-  Index width = 32;     ///< of a token, and of the alignment model
-  Index hidden = 128;   ///< of the layer behind the attention
-  bool value = false;   ///< whether it learns a value, too
+  Index window = 8;    ///< how many observations it looks at, the newest included
+  Index width = 32;    ///< of a token, and of the alignment model
+  Index hidden = 128;  ///< of the layer behind the attention
+  bool value = false;  ///< whether it learns a value, too
 };
 struct AttentionValueConfig {
   Index observation = 0;

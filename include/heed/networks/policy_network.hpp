@@ -23,8 +23,12 @@ class PolicyNetwork {
   Index observation;
 
   PolicyNetwork(Scope at, const Config& c)
-      : body(at, c), policy_head(at / "policy", body.features.rows, c.actions, LinearInit::orthogonal(0.01)),
-        value_head({}, {}), logits(at.columns(c.actions)), time(at.axis()), input(body.input()),
+      : body(at, c),
+        policy_head(at / "policy", body.features.rows, c.actions, LinearInit::orthogonal(0.01)),
+        value_head({}, {}),
+        logits(at.columns(c.actions)),
+        time(at.axis()),
+        input(body.input()),
         observation(body.observation()) {
     if (!c.value) return;
     value_head = Linear<S>(at / "value", body.features.rows, 1, LinearInit::orthogonal(1));

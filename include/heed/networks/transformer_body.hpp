@@ -28,16 +28,19 @@ class TransformerBody {
   /// Config: observation, width, heads, layers, inner (0: 4 width), window (0: no limit).
   template <class Config>
   TransformerBody(Scope at, const Config& c)
-      : time(at.axis()), embedding(at / "embedding", c.observation, c.width), position(at),
-        norm(at / "norm", c.width), features(at.columns(c.width)) {
+      : time(at.axis()),
+        embedding(at / "embedding", c.observation, c.width, LinearInit::orthogonal(std::sqrt(double(c.width)))),
+        position(at),
+        norm(at / "norm", c.width),
+        features(at.columns(c.width)) {
     if (c.layers < 1) detail::fail("TransformerPolicy: %ld layers, but at least 1 is needed", long(c.layers));
     const Mask mask = c.window == 0 ? Mask(Causal()) : Mask(Window(c.window));
     stream.push_back(at.columns(c.width));
     for (Index i = 0; i < c.layers; ++i) {
-      blocks.emplace_back(at / "layers" / i,
-                          typename TransformerBlock<S>::Config{
-                              .dim = c.width, .heads = c.heads, .inner = c.inner, .mask = mask,
-                              .activation = Nonlinearity::gelu_tanh});
+      blocks.emplace_back(
+          at / "layers" / i,
+          typename TransformerBlock<S>::Config{
+              .dim = c.width, .heads = c.heads, .inner = c.inner, .mask = mask, .activation = Nonlinearity::gelu_tanh});
       stream.push_back(at.columns(c.width));
     }
   }

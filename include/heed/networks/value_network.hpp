@@ -20,8 +20,12 @@ class ValueNetwork {
   Index observation;
 
   ValueNetwork(Scope at, const Config& c)
-      : body(at, c), value_head(at / "value", body.features.rows, 1, LinearInit::orthogonal(1)), value(at.columns<1>()),
-        time(at.axis()), input(body.input()), observation(body.observation()) {}
+      : body(at, c),
+        value_head(at / "value", body.features.rows, 1, LinearInit::orthogonal(1)),
+        value(at.columns<1>()),
+        time(at.axis()),
+        input(body.input()),
+        observation(body.observation()) {}
 
   void forward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a) const {
     body.forward(p, x, a);

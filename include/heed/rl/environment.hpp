@@ -26,17 +26,16 @@ struct Outcome {
 /// - `observe(state, x)`: writes it, in float and in double. x is observation() x 1, see also EntityEnvironment.
 /// - `time_limit()`: the most steps of an episode, 0 where there is no limit.
 template <class E>
-concept Environment =
-    std::is_trivially_copyable_v<typename E::State> &&
+concept Environment = std::is_trivially_copyable_v<typename E::State> &&
     requires(const E world, typename E::State& state, const typename E::State& seen, const typename E::Action& action,
              Random& random, Write<float> x, Write<double> precise) {
-      { world.reset(random) } -> std::same_as<typename E::State>;
-      { world.step(state, action) } -> std::same_as<Outcome>;
-      { world.observation() } -> std::convertible_to<Index>;
-      world.observe(seen, x);
-      world.observe(seen, precise);
-      { world.time_limit() } -> std::convertible_to<Index>;
-    };
+  { world.reset(random) } -> std::same_as<typename E::State>;
+  { world.step(state, action) } -> std::same_as<Outcome>;
+  { world.observation() } -> std::convertible_to<Index>;
+  world.observe(seen, x);
+  world.observe(seen, precise);
+  { world.time_limit() } -> std::convertible_to<Index>;
+};
 
 /// Its actions are the numbers 0 to `actions()` - 1.
 template <class E>
@@ -49,10 +48,11 @@ concept DiscreteEnvironment = Environment<E> && std::same_as<typename E::Action,
 template <class E>
 concept ContinuousEnvironment =
     Environment<E> && std::same_as<typename E::Action, Eigen::Matrix<double, E::Action::RowsAtCompileTime, 1>> &&
-    (E::Action::RowsAtCompileTime != Dynamic) && requires(const E world) {
-      { world.low() } -> std::convertible_to<typename E::Action>;
-      { world.high() } -> std::convertible_to<typename E::Action>;
-    };
+    (E::Action::RowsAtCompileTime != Dynamic) &&
+    requires(const E world) {
+  { world.low() } -> std::convertible_to<typename E::Action>;
+  { world.high() } -> std::convertible_to<typename E::Action>;
+};
 
 /// What is observed is a set, a column an entity: x is observation() x `entities(state)`, of which there may be none.
 template <class E>

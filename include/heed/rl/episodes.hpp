@@ -39,15 +39,16 @@ struct Episodes {
 };
 
 /// Discounted reward-to-go of each step, G_t = r_t + gamma G_(t+1), which ends with its episode; behind a cut stands the
-/// learned value of what was left, if there is one. Without one, a cut episode counts as complete.
+/// learned value of what was left, if there is one. Without one, a cut episode counts as complete. Rewards are multiplied
+/// by `scale`; learned values are of scaled rewards.
 template <class S>
-void rewards_to_go(const Episodes<S>& episodes, double gamma, std::vector<double>& returns) {
+void rewards_to_go(const Episodes<S>& episodes, double gamma, double scale, std::vector<double>& returns) {
   returns.resize(std::size_t(episodes.steps()));
   for (Index e = 0; e < episodes.count(); ++e) {
     double following = episodes.last_value[std::size_t(e)];
     for (Index t = episodes.time.length(e); t-- > 0;) {
       const std::size_t step = std::size_t(episodes.time.first(e) + t);
-      following = episodes.rewards[step] + gamma * following;
+      following = scale * episodes.rewards[step] + gamma * following;
       returns[step] = following;
     }
   }

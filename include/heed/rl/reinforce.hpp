@@ -16,28 +16,29 @@ enum class Baseline {
 };
 
 struct ReinforceConfig {
-  double learning_rate = 5e-3;      ///< of Adam
-  double gamma = 0.99;              ///< discount a step
-  Index batch = 16;                 ///< episodes an iteration
+  double learning_rate = 5e-3;  ///< of Adam
+  double gamma = 0.99;          ///< discount a step
+  double reward_scale = 1;      ///< rewards are multiplied by it: a learned value should be of the order of 1
+  Index batch = 16;             ///< episodes an iteration
   Baseline baseline = Baseline::running_mean;
-  double baseline_rate = 0.1;       ///< weight of the newest batch in the running mean
-  bool normalise = true;            ///< advantages of a batch to mean 0 and deviation 1
-  double entropy = 0.01;            ///< weight of the entropy bonus
-  double value = 0.5;               ///< weight of the squared error of the learned value
-  double max_gradient_norm = 0;     ///< the gradient is scaled down to this norm; 0: never
-  Index recent = 100;               ///< mean_return() is over so many of the last episodes
-  Index capacity = 0;               ///< steps that a policy without a window can remember; 0: the world's time limit
-  std::uint64_t seed = 1;           ///< of the episodes
+  double baseline_rate = 0.1;    ///< weight of the newest batch in the running mean
+  bool normalise = true;         ///< advantages of a batch to mean 0 and deviation 1
+  double entropy = 0.01;         ///< weight of the entropy bonus
+  double value = 0.5;            ///< weight of the squared error of the learned value
+  double max_gradient_norm = 0;  ///< the gradient is scaled down to this norm; 0: never
+  Index recent = 100;            ///< mean_return() is over so many of the last episodes
+  Index capacity = 0;            ///< steps that a policy without a window can remember; 0: the world's time limit
+  std::uint64_t seed = 1;        ///< of the episodes
 };
 
 /// What an iteration did.
 struct ReinforceStatistics {
-  Index episodes = 0;             ///< so far, in all iterations
-  Returns returns;                ///< of the batch
-  double mean_length = 0;         ///< steps an episode of the batch
-  double entropy = 0;             ///< of the policy, mean over the steps, nats
-  double gradient_norm = 0;       ///< before clipping
-  double steps_per_second = 0;    ///< of the batch, acting and learning
+  Index episodes = 0;           ///< so far, in all iterations
+  Returns returns;              ///< of the batch
+  double mean_length = 0;       ///< steps an episode of the batch
+  double entropy = 0;           ///< of the policy, mean over the steps, nats
+  double gradient_norm = 0;     ///< before clipping
+  double steps_per_second = 0;  ///< of the batch, acting and learning
 };
 
 /// REINFORCE (Williams 1992) with reward-to-go and a baseline (Sutton and Barto 2018, sec. 13.3 and 13.4).
@@ -57,8 +58,12 @@ class Reinforce {
   ReinforceConfig config;
 
   Reinforce(Agent<Net>& agent, const World& world, const ReinforceConfig& c = {})
-      : config(checked(c, agent.net)), agent_(agent), rollout_(agent, world, c.batch, c.seed, c.capacity),
-        activations_(agent.layout), g_(agent.layout), adam_(agent.layout, {.learning_rate = c.learning_rate}) {
+      : config(checked(c, agent.net)),
+        agent_(agent),
+        rollout_(agent, world, c.batch, c.seed, c.capacity),
+        activations_(agent.layout),
+        g_(agent.layout),
+        adam_(agent.layout, {.learning_rate = c.learning_rate}) {
     recent_.reserve(std::size_t(c.recent));
   }
 
@@ -70,7 +75,8 @@ class Reinforce {
     statistics.returns = Returns::of(episodes);
     statistics.mean_length = double(episodes.steps()) / double(episodes.count());
     statistics.entropy = gradient(episodes);
-    statistics.gradient_norm = double(clip_norm(g_.flat, config.max_gradient_norm > 0 ? config.max_gradient_norm : infinity));
+    statistics.gradient_norm =
+        double(clip_norm(g_.flat, config.max_gradient_norm > 0 ? config.max_gradient_norm : infinity));
     adam_.config.learning_rate = config.learning_rate;
     adam_.step(agent_.p.flat, g_.flat);
     count(episodes);
@@ -87,7 +93,7 @@ class Reinforce {
     activations_.begin(agent_.net.time, episodes.time);
     if (!(agent_.net.input == agent_.net.time)) activations_.begin(agent_.net.input, episodes.input);
     agent_.net.forward(agent_.p, x, activations_);
-    rewards_to_go(episodes, config.gamma, returns_);
+    rewards_to_go(episodes, config.gamma, config.reward_scale, returns_);
     advantages();
     const double entropy = loss_gradient(episodes);
     g_.flat.setZero();

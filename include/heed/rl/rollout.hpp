@@ -21,8 +21,13 @@ class Rollout {
 
   /// capacity: how many steps a policy that looks back without limit can remember; 0: the world's time limit.
   Rollout(const Agent<Net>& agent, const World& world, Index episodes, std::uint64_t seed, Index capacity = 0)
-      : net_(agent.net), world_(world), memory_(agent.layout, checked(agent, world, episodes), room(world, capacity)),
-        activations_(agent.layout), lanes_(std::size_t(episodes)), x_(world.observation(), episodes) {
+      : net_(agent.net),
+        world_(world),
+        memory_(agent.layout, checked(agent, world, episodes), room(world, capacity)),
+        activations_(agent.layout),
+        lanes_(std::size_t(episodes)),
+        x_(world.observation(), episodes),
+        log_x_(world.observation(), 0) {
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
       char name[32];
       std::snprintf(name, sizeof name, "lane %zu", i);
@@ -97,7 +102,8 @@ class Rollout {
       column += n;
     }
     if (!x_.leftCols(column).allFinite())
-      detail::fail("Rollout: an observation is not finite at step %ld of its episode", long(memory_.length(net_.time, 0)));
+      detail::fail("Rollout: an observation is not finite at step %ld of its episode",
+                   long(memory_.length(net_.time, 0)));
     return true;
   }
 

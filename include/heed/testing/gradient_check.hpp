@@ -31,7 +31,7 @@ struct GradientReport {
   Row of_worst() const {
     Row worst{"nothing", 0, 0};
     for (const Row& row : rows)
-      if (!(row.error <= worst.error)) worst = row;
+      if (!std::isnan(worst.error) && !(row.error <= worst.error)) worst = row;
     return worst;
   }
 };
@@ -62,7 +62,8 @@ GradientReport::Row compare(const std::string& name, double* values, const Exact
     numeric_norm += numeric * numeric;
   }
   const double size = std::sqrt(std::max(exact_norm, numeric_norm)), nothing = 1e-11 * (1 + std::abs(scale));
-  return {name, std::sqrt(difference) / std::max(size, nothing * std::sqrt(double(exact.size())) * 1e6), std::sqrt(numeric_norm)};
+  return {name, std::sqrt(difference) / std::max(size, nothing * std::sqrt(double(exact.size())) * 1e6),
+          std::sqrt(numeric_norm)};
 }
 
 }  // namespace detail
@@ -92,7 +93,8 @@ GradientReport gradient_check(const Layout& layout, Parameters<double>& p, std::
   GradientReport report;
   for (const Entry& e : layout.entries())
     if (e.use.trained)
-      report.rows.push_back(detail::compare(e.name, p.flat.data() + e.offset, g.flat.segment(e.offset, e.size()), scale, loss));
+      report.rows.push_back(
+          detail::compare(e.name, p.flat.data() + e.offset, g.flat.segment(e.offset, e.size()), scale, loss));
   std::size_t i = 0;
   for (const Input& input : inputs) {
     if (input.value.cols() > 1 && input.value.outerStride() != input.value.rows())

@@ -42,7 +42,7 @@ class AtomicFile {
     if (std::fclose(std::exchange(file_, nullptr)) != 0) fail_system(target_, "cannot be closed");
     std::error_code error;
     std::filesystem::rename(temporary_, target_, error);
-    if (error) fail_system(target_, "cannot be replaced", error.value());
+    if (error) fail_system(target_, "cannot be replaced", error);
     committed_ = true;
   }
 

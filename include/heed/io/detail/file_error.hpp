@@ -21,8 +21,9 @@ namespace heed::detail {
 }
 
 /// The same for what the operating system refused: "path: message: No space left on device".
-[[noreturn]] inline void fail_system(const std::filesystem::path& path, const char* message, int error = errno) {
-  fail_file(path, message + (": " + std::generic_category().message(error)));
+[[noreturn]] inline void fail_system(const std::filesystem::path& path, const char* message,
+                                     const std::error_code& error = {errno, std::generic_category()}) {
+  fail_file(path, message + (": " + error.message()));
 }
 
 /// A name out of a file as it may stand in a message: without control characters, and not endless.

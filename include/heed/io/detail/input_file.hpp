@@ -13,7 +13,7 @@ class InputFile {
     check_kind();
     std::error_code error;
     rest_ = std::filesystem::file_size(path, error);
-    if (error) fail_system(path, "its size is unknown", error.value());
+    if (error) fail_system(path, "its size is unknown", error);
     stream_.open(path, std::ios::binary);
     if (!stream_) fail_system(path, "cannot be opened");
   }
@@ -34,7 +34,7 @@ class InputFile {
   void check_kind() const {
     std::error_code error;
     const std::filesystem::file_status status = std::filesystem::status(path_, error);
-    if (!std::filesystem::status_known(status)) fail_system(path_, "cannot be looked at", error.value());
+    if (!std::filesystem::status_known(status)) fail_system(path_, "cannot be looked at", error);
     if (!std::filesystem::exists(status)) fail_file(path_, "there is no such file");
     if (std::filesystem::is_directory(status)) fail_file(path_, "is a directory");
     if (!std::filesystem::is_regular_file(status)) fail_file(path_, "is not a regular file");

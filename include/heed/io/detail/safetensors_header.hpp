@@ -19,15 +19,15 @@ inline void check_sizes(const std::filesystem::path& path, const std::vector<Ten
     if (t.end > body) reject(", but the file has only " + std::to_string(body) + " of them (truncated?)");
     if (!t.readable()) continue;
     const std::optional<std::uint64_t> bytes = t.bytes();
-    if (!bytes) reject(", but " + shown(t.shape) + " is beyond counting");
-    if (*bytes != t.end - t.begin)
-      reject(", but " + t.dtype + " " + shown(t.shape) + " takes " + std::to_string(*bytes));
+    if (bytes != t.end - t.begin)
+      reject(", but " + t.dtype + " " + shown(t.shape) + " takes " + (bytes ? std::to_string(*bytes) : "too many"));
   }
 }
 
 /// The entries cover the body without holes or overlaps.
 inline void check_cover(const std::filesystem::path& path, const std::vector<TensorInfo>& tensors, std::uint64_t body) {
   std::vector<const TensorInfo*> order;
+  order.reserve(tensors.size());
   for (const TensorInfo& t : tensors) order.push_back(&t);
   std::sort(order.begin(), order.end(),
             [](auto a, auto b) { return a->begin != b->begin ? a->begin < b->begin : a->end < b->end; });
@@ -101,8 +101,8 @@ inline std::string safetensors_header(const std::filesystem::path& path, const L
     entry["data_offsets"] = Sizes{begin, begin + std::uint64_t(e.size()) * item_size};
   }
   std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  match(path, layout,
-        SafetensorsParser::parse(path, text));  // or nobody could read it: a name that is not UTF-8, for one
+  // What cannot be read again is not written: a name that is not UTF-8, for one.
+  match(path, layout, SafetensorsParser::parse(path, text));
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const std::uint64_t length = text.size();
   return std::string(reinterpret_cast<const char*>(&length), sizeof length) + text;

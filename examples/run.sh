@@ -1,0 +1,29 @@
+#!/bin/sh
+# Builds and runs an example, installing what it needs:  sh examples/run.sh NAME [options]
+set -eu
+root=$(cd -P "$(dirname "$0")/.." && pwd)
+. "$root/cmake/packages.sh"
+
+list() {
+  echo "usage: sh examples/run.sh NAME [options]"
+  echo "examples:"
+  sources "$root/examples" | sed 's/^/  /'
+}
+
+if [ $# -eq 0 ]; then
+  list
+  exit
+fi
+example=$1
+shift
+if ! sources "$root/examples" | grep -qFx -e "$example"; then
+  say "there is no example '$example'"
+  list >&2
+  exit 2
+fi
+
+# Not build/examples: that is where the plain `cmake -B build` keeps its own.
+build=$root/build/run/examples
+configure "$build" "Eigen3 CLI11 nlohmann_json" -DHEED_TESTS=OFF -DHEED_EXAMPLES=ON -DHEED_BENCHMARKS=OFF
+build_target "$build" "$example"
+exec "$build/examples/$example" "$@"

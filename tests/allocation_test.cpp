@@ -1,0 +1,217 @@
+// After the largest batch was seen, nothing is allocated.
+#include "allocations.hpp"
+
+#include <cstdlib>
+
+#include "heed/environments/cart_pole.hpp"
+#include "heed/layers/additive_attention.hpp"
+#include "heed/layers/additive_pooling.hpp"
+#include "heed/layers/cross_attention.hpp"
+#include "heed/layers/pooling.hpp"
+#include "heed/layers/positional_encoding.hpp"
+#include "heed/layers/transformer_block.hpp"
+#include "heed/optimizers/adam.hpp"
+#include "heed/optimizers/clip.hpp"
+#include "heed/optimizers/sgd.hpp"
+#include "support.hpp"
+
+using namespace support;
+
+namespace {
+
+template <class F>
+void check_quiet(const char* what, F f) {
+  const long before = allocations::count();
+  f();
+  const long made = allocations::count() - before;
+  INFO(what);
+  CHECK(made == 0);
+}
+
+bool counted() {
+  if (!allocations::counted()) WARN("left out: allocations cannot be counted here");
+  return allocations::counted();
+}
+
+/// A pass over a batch, over a smaller one and, where the layer acts, twice extending lanes by the whole batch.
+template <class S>
+void check_layer(const char* name, Subject<S>& s, Lengths time, Lengths source = {}, bool acts = true) {
+  INFO(name << (sizeof(S) == 4 ? ", float" : ", double"));
+  Parameters<S> g(s.layout);
+  const auto check_pass = [&](const char* what, heed::Gradient<S> (*into)(Tokens<S>&), bool warm) {
+    s.begin(time, source);
+    const Tokens<S> dy = random<S>(s.y.rows(), s.y.cols(), 1);
+    std::vector<heed::Gradient<S>> to;
+    for (Tokens<S>& d : s.dx) to.push_back(into(d));
+    const auto pass = [&] {
+      s.forward();
+      s.run_backward(dy, g, to);
+    };
+    if (!warm) pass();
+    check_quiet(what, pass);
+  };
+  check_pass(
+      "forward and backward", [](Tokens<S>& d) { return heed::Gradient<S>(d); }, false);
+
+  if (acts) {
+    heed::Memory<S> m(s.layout, Index(time.size()), {.columns = 3 * sum(time) + 3 * sum(source), .chunk = sum(time)});
+    const auto act = [&] {
+      s.extend(m);
+      m.advance();
+    };
+    act();
+    check_quiet("extend", act);
+  }
+
+  for (Index& n : s.axes[0] == s.time ? time : source) n /= 4;  // a pooled axis has a sequence for each column of time
+  check_pass(
+      "a smaller batch", [](Tokens<S>& d) { return heed::Gradient<S>(heed::add_to(d)); }, true);
+  check_pass(
+      "without dx", [](Tokens<S>&) { return heed::Gradient<S>(heed::no_gradient); }, true);
+}
+
+template <class S>
+void check_layers(Index width, const Lengths& time, const Lengths& source) {
+  const auto axes = [](Subject<S>& s, std::size_t n) {
+    s.axes.assign(n, s.source);
+    s.axes[0] = s.time;
+  };
+  {
+    using Layer = heed::Linear<S>;
+    Rig<S, Layer> s({width}, width, [=](Subject<S>& at) { return Layer(at.at(), width, width); });
+    check_layer("Linear", s, time, {}, false);
+  }
+  for (const auto kind : {heed::Nonlinearity::tanh, heed::Nonlinearity::gelu, heed::Nonlinearity::gelu_tanh,
+                          heed::Nonlinearity::silu, heed::Nonlinearity::softplus}) {
+    using Layer = heed::Activation<S>;
+    Rig<S, Layer> s({width}, width, [=](Subject<S>&) { return Layer(kind); });
+    check_layer("Activation", s, time, {}, false);
+  }
+  {
+    using Layer = heed::SinusoidalPositionalEncoding<S>;
+    Rig<S, Layer> s({width}, width, [](Subject<S>& at) { return Layer(at.at()); });
+    check_layer("SinusoidalPositionalEncoding", s, time);
+  }
+  for (const bool norm_first : {true, false}) {
+    if (width > 100 && !norm_first) continue;  // for the time it takes
+    using Layer = heed::TransformerBlock<S>;
+    Rig<S, Layer> s({width}, width, [=](Subject<S>& at) {
+      return Layer(at.at(),
+                   {.dim = width, .heads = 4, .inner = width, .mask = heed::Causal(), .norm_first = norm_first});
+    });
+    check_layer("TransformerBlock", s, time);
+  }
+  {
+    using Layer = heed::MultiHeadAttention<S>;
+    Rig<S, Layer> s({width}, width, [=](Subject<S>& at) { return Layer(at.at(), width, 2, heed::Window(3)); });
+    check_layer("MultiHeadAttention", s, time);
+  }
+  {
+    using Layer = heed::CrossAttention<S>;
+    Rig<S, Layer, 3> s({width, 3, width}, width, [=](Subject<S>& at) {
+      axes(at, 3);
+      return Layer(at.at(), at.source, {.dim = width, .heads = 2, .key_dim = 3});
+    });
+    check_layer("CrossAttention", s, time, source);
+  }
+  {
+    using Layer = heed::AdditiveAttention<S>;
+    Rig<S, Layer, 2> s({width, width}, width, [=](Subject<S>& at) {
+      axes(at, 2);
+      return Layer(at.at(), at.source,
+                   {.query_dim = width, .key_dim = width, .width = width / 4, .mask = heed::Window(8)});
+    });
+    check_layer("AdditiveAttention", s, time, source);
+  }
+  Lengths pooled = source;
+  pooled.resize(std::size_t(sum(time)), 0);
+  const auto pool = [=](Subject<S>& at) { return at.at().along(at.source); };
+  {
+    using Layer = heed::AdditivePooling<S>;
+    Rig<S, Layer> s(
+        {width}, width, [=](Subject<S>& at) { return Layer(pool(at), width, width); }, {}, true);
+    check_layer("AdditivePooling", s, time, pooled, false);
+  }
+  for (const auto kind : {heed::PoolingKind::mean, heed::PoolingKind::max, heed::PoolingKind::last}) {
+    using Layer = heed::Pooling<S>;
+    Rig<S, Layer> s(
+        {width}, width, [=](Subject<S>& at) { return Layer(pool(at), kind); }, {}, true);
+    check_layer("Pooling", s, time, pooled, false);
+  }
+}
+
+template <class S>
+void check_optimizers(Index width) {
+  heed::Layout layout;
+  const heed::Linear<S> layer(Scope(layout, layout.axis()), width, width);
+  Parameters<S> p(layout, 1), g(layout, 2);
+  heed::Adam<S> adam(layout, {.weight_decay = 0.1});
+  heed::Sgd<S> sgd(layout, {.momentum = 0.9, .weight_decay = 0.1, .nesterov = true});
+  check_quiet("Adam", [&] { adam.step(p.flat, g.flat); });
+  check_quiet("Sgd", [&] { sgd.step(p.flat, g.flat); });
+  check_quiet("clip_norm", [&] { heed::clip_norm(g.flat, 1e-3); });
+}
+
+const Lengths few{3, 0, 5}, few_keys{4, 2, 0};
+// HEED_SHORT: the sanitizers make it ten times slower
+const Lengths many = std::getenv("HEED_SHORT") ? Lengths{80, 0, 80} : Lengths{280, 0, 320};
+const Lengths many_keys = std::getenv("HEED_SHORT") ? Lengths{70, 10, 80} : Lengths{300, 100, 200};
+
+}  // namespace
+
+TEST_CASE("allocations are counted") {
+  if (!counted()) return;
+  const long before = allocations::count();
+  volatile Index size = 100;
+  const Eigen::VectorXd eigen(size);
+  const std::vector<double> standard(std::size_t(size), 1.0);
+  void* volatile plain = std::calloc(std::size_t(size), 1);
+  std::free(plain);
+  CHECK(allocations::count() - before >= 3);
+  CHECK(eigen.size() + Index(standard.size()) == 200);
+}
+
+TEST_CASE("no layer allocates, of few features") {
+  if (!counted()) return;
+  check_layers<float>(8, few, few_keys);
+  check_layers<double>(8, few, few_keys);
+}
+
+TEST_CASE("no layer allocates, of many features and tokens") {
+  if (!counted()) return;
+  check_layers<float>(384, many, many_keys);
+  check_layers<double>(384, many, many_keys);
+}
+
+TEST_CASE("no layer of fixed size allocates") {
+  if (!counted()) return;
+  using Layer = heed::TransformerBlock<float, 8>;
+  Rig<float, Layer> s({8}, 8, [=](Subject<float>& at) {
+    return Layer(at.at(), {.dim = 8, .heads = 2, .mask = heed::Window(4), .activation = heed::Nonlinearity::gelu});
+  });
+  check_layer("TransformerBlock", s, few);
+}
+
+TEST_CASE("no optimizer allocates") {
+  if (!counted()) return;
+  for (const Index width : {8, 384}) {
+    check_optimizers<float>(width);
+    check_optimizers<double>(width);
+  }
+}
+
+TEST_CASE("CartPole does not allocate") {
+  if (!counted()) return;
+  const heed::CartPole world;
+  heed::Random random(1);
+  Tokens<float> x(4, 2);
+  Tokens<double> precise(4, 2);
+  check_quiet("CartPole", [&] {
+    auto state = world.reset(random);
+    for (Index i = 0; i < 5; ++i) {
+      world.step(state, i % 2);
+      world.observe<float>(state, x.col(1));
+      world.observe<double>(state, precise.col(1));
+    }
+  });
+}

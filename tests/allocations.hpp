@@ -1,0 +1,11 @@
+#pragma once
+
+namespace allocations {
+
+/// Whether they can be counted here.
+bool counted();
+
+/// How many there were since the program began, in malloc and its kin.
+long count();
+
+}  // namespace allocations

@@ -1,0 +1,162 @@
+#include "heed/layers/dot_product_attention.hpp"
+
+#include "../support.hpp"
+
+using namespace support;
+using heed::DotProductAttention;
+
+namespace {
+
+/// q, k: dim, v: value_dim; the keys along time, as the queries, or along source.
+template <class S>
+auto attention(Index dim, Index value_dim, Index heads, const NamedMask& mask, bool own_keys = true) {
+  return Rig<S, DotProductAttention<S>, 3>({dim, dim, value_dim}, value_dim, [=](Subject<S>& s) {
+    s.axes = {s.time, own_keys ? s.source : s.time, own_keys ? s.source : s.time};
+    return DotProductAttention<S>(s.at(), s.axes[1], dim, value_dim, heads, mask.mask);
+  });
+}
+
+auto formula(const auto& subject, Index heads, const NamedMask& mask) {
+  return [&subject, heads, mask](const auto& values) {
+    return plain_attention(values.x[0], values.x[1], values.x[2], heads, mask, subject.time_lengths,
+                           subject.axes[1] == subject.time ? subject.time_lengths : subject.source_lengths);
+  };
+}
+
+const Lengths queries{0, 1, 3, 2, 40, 70}, keys{2, 3, 0, 1, 150, 5};
+
+}  // namespace
+
+TEST_CASE("DotProductAttention is V softmax(K' Q / sqrt(E))") {
+  for (const NamedMask& mask : {full(), causal(), window(1), window(3), window(20)}) {
+    INFO(mask.name);
+    auto s = attention<double>(4, 6, 2, mask);
+    s.begin(queries, keys);
+    check_formula(s, formula(s, 2, mask));
+    auto f = attention<float>(12, 4, 4, mask, false);
+    f.begin({0, 1, 3, 90});
+    check_formula(f, formula(f, 4, mask));
+  }
+}
+
+TEST_CASE("DotProductAttention: gradients") {
+  for (const NamedMask& mask : masks())
+    for (const Index heads : {1, 2}) {
+      INFO(mask.name << ", heads " << heads);
+      auto s = attention<double>(4, 6, heads, mask);
+      s.begin({0, 1, 3, 2, 5}, {2, 3, 0, 1, 4});
+      check_gradients(s);
+      check_targets(s);
+      s.x[0].setZero();
+      check_gradients(s);
+      s.x[1].setOnes(), s.x[2].setOnes();
+      check_gradients(s);
+      auto same_axis = attention<double>(4, 6, heads, mask, false);
+      same_axis.begin({0, 1, 6});
+      check_gradients(same_axis);
+    }
+}
+
+TEST_CASE("DotProductAttention: gradients over several tiles of queries and keys") {
+  for (const NamedMask& mask : {full(), causal(), window(40)}) {
+    INFO(mask.name);
+    auto s = attention<double>(2, 2, 1, mask);
+    s.begin({34, 1}, {130, 66});
+    check_gradients(s);
+    s.begin({70}, {9});
+    check_gradients(s);
+  }
+}
+
+TEST_CASE("DotProductAttention: huge queries, keys and values") {
+  for (const NamedMask& mask : masks()) {
+    auto s = attention<double>(4, 4, 2, mask);
+    s.begin({0, 1, 5}, {2, 3, 6});
+    for (std::size_t i = 0; i < 3; ++i) s.x[i] = saturated<double>(4, s.x[i].cols(), i + 1);
+    check_slopes(s, formula(s, 2, mask));
+    s.x[1].col(7) = s.x[1].col(8);  // two highest scores
+    s.x[0] = s.x[1].col(7).replicate(1, 6).eval();
+    check_slopes(s, formula(s, 2, mask));
+    auto f = attention<float>(4, 4, 2, mask);
+    f.begin({0, 1, 5}, {2, 3, 6});
+    for (std::size_t i = 0; i < 3; ++i) f.x[i] = saturated<float>(4, f.x[i].cols(), i + 1);
+    check_formula(f, formula(f, 2, mask));
+  }
+}
+
+TEST_CASE("DotProductAttention: weights sum to one over the keys in sight") {
+  for (const NamedMask& mask : masks()) {
+    auto s = attention<double>(4, 6, 2, mask);
+    s.begin(queries, keys);
+    s.forward();
+    const Values<long double> values(s);
+    Index q = 0, k = 0;
+    for (std::size_t i = 0; i < queries.size(); q += queries[i], k += keys[i], ++i)
+      for (const Index head : {0, 1}) {
+        INFO(mask.name << ", sequence " << i << ", head " << head);
+        Tokens<double> w = Tokens<double>::Constant(keys[i], queries[i], -3);
+        s.layer.weights(s.x[0], s.x[1], s.a, Index(i), head, w);
+        check_weights(w, plain_weights(values.x[0], values.x[1], 2, head, mask, q, queries[i], k, keys[i]), mask);
+      }
+  }
+}
+
+TEST_CASE("DotProductAttention: a query that sees no key answers zero, with zero gradient") {
+  auto s = attention<double>(4, 4, 2, window(2));
+  s.begin({3, 40}, {0, 2});  // of the second sequence, queries 0 to 2 see a key
+  s.forward();
+  CHECK((s.y.leftCols(3).array() == 0).all());
+  CHECK((s.y.rightCols(37).array() == 0).all());
+  CHECK((s.y.middleCols(3, 3).array() != 0).all());
+  Parameters<double> g(s.layout);
+  s.backward(random<double>(4, 43, 1), g);
+  CHECK((s.dx[0].leftCols(3).array() == 0).all());
+  CHECK((s.dx[0].rightCols(37).array() == 0).all());
+  CHECK(s.dx[1].allFinite());
+  CHECK(s.dx[2].allFinite());
+}
+
+TEST_CASE("DotProductAttention: nothing leaks") {
+  for (const NamedMask& mask : masks()) {
+    INFO(mask.name);
+    auto s = attention<float>(4, 4, 2, mask);
+    s.begin({0, 1, 4, 2}, {2, 3, 5, 0});
+    check_sight(s, mask);
+  }
+  auto wide = attention<float>(2, 2, 1, causal());
+  wide.begin({40}, {70});
+  check_sight(wide, causal());
+}
+
+TEST_CASE("DotProductAttention: extend") {
+  for (const NamedMask& mask : masks()) {
+    INFO(mask.name);
+    auto own = attention<double>(4, 6, 2, mask, true), same = attention<double>(4, 6, 2, mask, false);
+    check_extend(own, {.columns = 60, .chunk = 5});
+    check_extend(same, {.columns = 60, .chunk = 5});
+  }
+}
+
+TEST_CASE("DotProductAttention: wrong shapes and counts") {
+  auto s = attention<double>(4, 6, 2, causal());
+  s.begin({2, 3}, {1, 4});
+  heed::Memory<double> m(s.layout, 2, 8);
+  check_shapes(s, "DotProductAttention", {"q", "k", "v"}, &m);
+  Tokens<double> w(4, 3);
+  const auto weights = [&](Index sequence, Index head) { s.layer.weights(s.x[0], s.x[1], s.a, sequence, head, w); };
+  weights(1, 1);
+  check_complaint("DotProductAttention: head 2 asked for, but there are 2", [&] { weights(1, 2); });
+  check_complaint("DotProductAttention: head -1 asked for", [&] { weights(1, -1); });
+  check_complaint("DotProductAttention: sequence 2 asked for, but there are 2", [&] { weights(2, 0); });
+  check_complaint("DotProductAttention: sequence -1 asked for", [&] { weights(-1, 0); });
+  check_complaint("DotProductAttention: weights is 4 x 3, but 1 x 2 is needed", [&] { weights(0, 0); });
+  s.begin({2, 3}, {1, 4, 0});
+  const char* counts = "DotProductAttention: 2 sequences of queries, but 3 of keys";
+  check_complaint(counts, [&] { s.forward(); });
+  check_complaint(counts, [&] { s.extend(m); });
+  Parameters<double> g(s.layout);
+  check_complaint(counts, [&] { s.backward(s.y, g); });
+  check_complaint("dim 6 and value dim 8 must be multiples of heads 4", [] { attention<double>(6, 8, 4, full()); });
+  check_complaint("dim 8 and value dim 6 must be multiples of heads 4", [] { attention<double>(8, 6, 4, full()); });
+  check_complaint("must be multiples of heads 0", [] { attention<double>(8, 6, 0, full()); });
+}

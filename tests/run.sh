@@ -1,0 +1,11 @@
+#!/bin/sh
+# Builds and runs the tests, installing what they need:  sh tests/run.sh [options of ctest]
+set -eu
+root=$(cd -P "$(dirname "$0")/.." && pwd)
+. "$root/cmake/packages.sh"
+
+# Not build/tests: that is where the plain `cmake -B build` keeps its own.
+build=$root/build/run/tests
+configure "$build" "Eigen3 Catch2 nlohmann_json" -DHEED_TESTS=ON -DHEED_EXAMPLES=OFF -DHEED_BENCHMARKS=OFF
+cmake --build "$build" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(cores)}"
+exec ctest --test-dir "$build" --parallel "${CTEST_PARALLEL_LEVEL:-$(cores)}" --output-on-failure "$@"
