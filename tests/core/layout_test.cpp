@@ -11,7 +11,7 @@ using heed::Scope;
 using heed::Shape;
 using heed::Use;
 
-TEST_CASE("Shape: one to four sizes; rows is the first, cols the product of the others") {
+TEST_CASE("Shape: one to four sizes, of which rows is the first, cols the product of the others") {
   CHECK(Shape{5}.rank() == 1);
   CHECK(Shape{5}.rows() == 5);
   CHECK(Shape{5}.cols() == 1);

@@ -55,7 +55,7 @@ TEST_CASE("Random: seeds and stream names give different streams") {
   CHECK(std::abs(sum / n) < 5 * (1.0 / 12) / std::sqrt(n));
 }
 
-TEST_CASE("Random: uniform numbers fill [0, 1) evenly") {
+TEST_CASE("Random: uniform numbers fill the interval from 0 to 1 evenly") {
   Random random(1);
   std::vector<int> counts(100), pairs(100);
   double before = random.uniform();

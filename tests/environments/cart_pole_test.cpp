@@ -112,7 +112,7 @@ TEST_CASE("CartPole: starts uniformly within 0.05") {
   }
 }
 
-TEST_CASE("CartPole: the same random numbers, the same start; another, another") {
+TEST_CASE("CartPole: the same random numbers, the same start, and with others another") {
   const CartPole world;
   Random a(1), b(1), c(2);
   const double first = world.reset(a).angle;
