@@ -16,12 +16,11 @@ std::string line(const heed::ReinforceStatistics& s, double mean_return) {
   return text;
 }
 
-/// How a kind of policy is trained: until the last `recent` training episodes return `enough` in the mean.
+/// How a kind of policy is trained: until the last `recent` training episodes return 490 in the mean.
 struct Recipe {
   double learning_rate;
   bool decays;  // the learning rate, linearly to 0 over all the episodes there may be
   heed::Index recent;
-  double enough;
 };
 
 template <class Net>
@@ -34,7 +33,7 @@ long train(heed::Agent<Net>& agent, const heed::CartPole& world, const Recipe& r
                            .baseline = heed::Baseline::value,
                            .recent = recipe.recent,
                            .seed = options.seed});
-  while (trainer.episodes() + trainer.config.batch <= options.episodes && trainer.mean_return() < recipe.enough) {
+  while (trainer.episodes() + trainer.config.batch <= options.episodes && trainer.mean_return() < 490) {
     const double done = double(trainer.episodes()) / double(options.episodes);
     trainer.config.learning_rate = recipe.learning_rate * (recipe.decays ? 1 - done : 1);
     const heed::ReinforceStatistics statistics = trainer.iterate();
@@ -74,13 +73,10 @@ int main(int argc, char** argv) {
   const Options options = read_options(argc, argv);
   try {
     if (options.policy == "mlp")
-      return run<heed::MlpPolicy<float>>(options, {},
-                                         {.learning_rate = 2e-3, .decays = true, .recent = 300, .enough = 490});
+      return run<heed::MlpPolicy<float>>(options, {}, {.learning_rate = 2e-3, .decays = true, .recent = 300});
     if (options.policy == "transformer")
-      return run<heed::TransformerPolicy<float>>(
-          options, {}, {.learning_rate = 2e-3, .decays = false, .recent = 100, .enough = 485});
-    return run<heed::AttentionPolicy<float>>(options, {},
-                                             {.learning_rate = 3e-3, .decays = true, .recent = 100, .enough = 490});
+      return run<heed::TransformerPolicy<float>>(options, {}, {.learning_rate = 2e-3, .decays = false, .recent = 100});
+    return run<heed::AttentionPolicy<float>>(options, {}, {.learning_rate = 3e-3, .decays = true, .recent = 100});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "cart_pole: %s\n", error.what());
     return 2;
