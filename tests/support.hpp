@@ -229,7 +229,7 @@ inline void check_gradients(Subject<double>& s) {
     return s.y;
   };
   const auto backward = [&](const Tokens<double>& dy, Parameters<double>& g) { s.backward(dy, g); };
-  const auto input = [&](std::size_t i) { return heed::testing::Input{"x" + std::to_string(i), s.x[i], s.dx[i]}; };
+  const auto input = [&](std::size_t i) { return heed::testing::Input{std::string(1, char('0' + i)), s.x[i], s.dx[i]}; };
   const auto report = s.x.size() == 1 ? gradient_check(s.layout, s.p, {input(0)}, forward, backward)
                       : s.x.size() == 2
                           ? gradient_check(s.layout, s.p, {input(0), input(1)}, forward, backward)

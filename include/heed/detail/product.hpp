@@ -92,10 +92,12 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
     return;
   }
   if (A == Stored::transposed && n <= 4) {  // packing would cost more than it saves
+    const Index fours = m / 4 * 4;
     for (Index j = 0; j < n; ++j) {
-      Index i = 0;
-      for (; i + 4 <= m; i += 4) product_dots<4>(depth, a + i * lda, lda, b + j * bj, bp, c + i + j * ldc, add);
-      for (; i < m; ++i) product_dots<1>(depth, a + i * lda, lda, b + j * bj, bp, c + i + j * ldc, add);
+      for (Index i = 0; i < fours; i += 4)
+        product_dots<4>(depth, a + i * lda, lda, b + j * bj, bp, c + i + j * ldc, add);
+      for (Index i = fours; i < m; ++i)
+        product_dots<1>(depth, a + i * lda, lda, b + j * bj, bp, c + i + j * ldc, add);
     }
     return;
   }
