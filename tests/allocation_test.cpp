@@ -10,9 +10,13 @@
 #include "heed/layers/pooling.hpp"
 #include "heed/layers/positional_encoding.hpp"
 #include "heed/layers/transformer_block.hpp"
+#include "heed/networks/attention_policy.hpp"
+#include "heed/networks/mlp_policy.hpp"
+#include "heed/networks/transformer_policy.hpp"
 #include "heed/optimizers/adam.hpp"
 #include "heed/optimizers/clip.hpp"
 #include "heed/optimizers/sgd.hpp"
+#include "heed/rl/reinforce.hpp"
 #include "support.hpp"
 
 using namespace support;
@@ -152,6 +156,30 @@ void check_optimizers(Index width) {
   check_quiet("clip_norm", [&] { heed::clip_norm(g.flat, 1e-3); });
 }
 
+/// A policy that acts, learns and is trained. No pole falls within five steps, so all batches are equally large.
+template <class Net>
+void check_policy(typename Net::Config config) {
+  config.observation = 4;
+  config.actions = 2;
+  config.value = true;
+  heed::Agent<Net> agent(config, 1);
+  const heed::CartPole world(5);
+  heed::Reinforce trainer(agent, world, {.batch = 4, .baseline = heed::Baseline::value, .recent = 4});
+  trainer.iterate();
+  check_quiet("Reinforce", [&] { trainer.iterate(); });
+
+  heed::Activations<float> a(agent.layout);
+  heed::Memory<float> m(agent.layout, 2, 40);
+  a.begin(agent.time, {1, 1});
+  const Tokens<float> x = random<float>(4, 2, 1);
+  const auto act = [&] {
+    agent.net.extend(agent.p, x, m, a);
+    m.advance();
+  };
+  for (int i = 0; i < 16; ++i) act();  // until its windows are full
+  check_quiet("extend", act);
+}
+
 const Lengths few{3, 0, 5}, few_keys{4, 2, 0};
 // HEED_SHORT: the sanitizers make it ten times slower
 const Lengths many = std::getenv("HEED_SHORT") ? Lengths{80, 0, 80} : Lengths{280, 0, 320};
@@ -190,6 +218,70 @@ TEST_CASE("no layer of fixed size allocates") {
     return Layer(at.at(), {.dim = 8, .heads = 2, .mask = heed::Window(4), .activation = heed::Nonlinearity::gelu});
   });
   check_layer("TransformerBlock", s, few);
+}
+
+TEST_CASE("no policy allocates, nor its trainer") {
+  if (!counted()) return;
+  check_policy<heed::MlpPolicy<float>>({});
+  check_policy<heed::AttentionPolicy<float>>({});
+  check_policy<heed::TransformerPolicy<float>>({});
+}
+
+TEST_CASE("a policy acts over static arrays, without the heap from the first call on") {
+  if (!counted()) return;
+  using Net = heed::AttentionPolicy<float>;
+  const Net::Config config{.observation = 4, .actions = 2, .window = 3, .width = 8, .hidden = 8};
+  const heed::Agent<Net> agent(config, 1);
+  const Tokens<float> x = random<float>(4, 9, 1);
+  heed::Activations<float> on_heap(agent.layout);
+  heed::Memory<float> memory(agent.layout, 1);
+  on_heap.begin(agent.time, {1});
+
+  static float weights[400], values[400], gradients[400], past[100];
+  static Index offsets[2][4], lengths[2], pending[2];
+  REQUIRE(agent.p.flat.size() <= 400);
+  std::copy_n(agent.p.flat.data(), agent.p.flat.size(), weights);
+  const long before = allocations::count();
+
+  heed::Layout layout(false);
+  const Axis time = layout.axis();
+  const Net net(Scope(layout, time), config);
+  const heed::ParametersView<const float> p(weights);
+  heed::AxisBuffer<float> axes[2];
+  Index used = 0;
+  for (int i = 0; i < 2; ++i) {
+    const heed::Layout::AxisInfo& info = layout[Axis{i}];
+    const Index columns = i == 0 ? 1 : config.window;
+    axes[i] = {.parent = info.parent,
+               .rows = info.rows,
+               .sequence_capacity = 1,
+               .column_capacity = columns,
+               .offsets = offsets[i],
+               .value = values + used,
+               .gradient = gradients + used};
+    used += info.rows * columns;
+  }
+  const heed::ActivationsView<float> a(axes, 2);
+  heed::AxisMemory of_axes[2];
+  for (int i = 0; i < 2; ++i) of_axes[i] = heed::axis_memory({i}, layout[Axis{i}], {});
+  const heed::MemoryView<float> m(of_axes, 2, 1, 0, lengths, pending, past, nullptr, nullptr);
+  const Index needed = of_axes[0].rows * of_axes[0].width;
+  float seen[9];
+  a.begin(time, 1, [](Index) { return Index(1); });
+  for (Index t = 0; t < 9; ++t) {
+    net.extend(p, x.col(t), m, a);
+    m.advance(0);
+    seen[t] = a[net.logits](1, 0);
+  }
+  const long made = allocations::count() - before;
+  CHECK(made == 0);
+  REQUIRE(used <= 400);
+  REQUIRE(needed <= 100);
+  for (Index t = 0; t < 9; ++t) {
+    agent.net.extend(agent.p, x.col(t), memory, on_heap);
+    memory.advance();
+    CHECK(seen[t] == on_heap[agent.net.logits](1, 0));
+  }
 }
 
 TEST_CASE("no optimizer allocates") {

@@ -128,6 +128,15 @@ TEST_CASE_METHOD(Fixture, "Activations: sequence i of a child axis belongs to co
   a.begin(time, {0, 0});
   a.begin(entities, Sequences{});
   CHECK(a.columns(entities) == 0);
+
+  const Axis parts = layout.axis(entities);
+  Activations<float> deep(layout);
+  deep.begin(time, {1});
+  deep.begin(entities, {1});
+  deep.begin(parts, {7});
+  deep.begin(time, {1});  // ends what belonged to its former columns, however deep
+  CHECK(deep.columns(entities) == 0);
+  CHECK(deep.columns(parts) == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "Activations: errors") {

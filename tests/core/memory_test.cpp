@@ -256,6 +256,8 @@ TEST_CASE_METHOD(Fixture, "Memory: errors of extending it change nothing") {
   CHECK(MemoryView<double>(full).pending(time, 0) == 0);
   CHECK_THROWS_WITH(extend(full, time, {1}), ContainsSubstring("1 sequences on axis 0, but there are 2 lanes"));
   CHECK_THROWS_WITH(full.advance(2), ContainsSubstring("lane 2 is not one of its 2"));
+  CHECK_THROWS_WITH(full.length(time, 2), ContainsSubstring("lane 2 is not one of its 2"));
+  CHECK_THROWS_WITH(full.length(Axis{5}, 0), ContainsSubstring("axis 5 is not one of its 2"));
   CHECK_THROWS_WITH(full.forget(-1), ContainsSubstring("lane -1 is not one of its 2"));
   extend(full, time, {3, 1});
 
@@ -263,4 +265,42 @@ TEST_CASE_METHOD(Fixture, "Memory: errors of extending it change nothing") {
   CHECK_THROWS_WITH(extend(ring, time, {3}),
                     ContainsSubstring("3 columns at once on axis 0, but its ring was made for chunks of at most 2"));
   extend(ring, time, {2});
+}
+
+TEST_CASE("Memory: over static arrays of one's own, as on the heap") {
+  Layout layout(false);
+  const Axis time = layout.axis(), source = layout.axis();
+  const Remembered<> k = Scope(layout, time).remembered(2, 3), s = Scope(layout, source).remembered(1);
+  const auto h = Scope(layout, time).state(2);
+  constexpr Index lanes = 2;
+  static Index lengths[2 * lanes], pending[2 * lanes];
+  static double columns[lanes * (2 * 6 + 1 * 4)], state[2 * lanes], next[2 * lanes];
+  heed::AxisMemory axes[] = {axis_memory(time, layout[time], {}), axis_memory(source, layout[source], {.columns = 4})};
+  axes[1].offset = lanes * axes[0].rows * axes[0].width;
+  REQUIRE(axes[1].offset + lanes * axes[1].rows * axes[1].width == std::ssize(columns));
+  const MemoryView<double> m(axes, 2, lanes, layout.state_rows(), lengths, pending, columns, state, next);
+
+  Memory<double> memory(layout, lanes, 4);
+  const MemoryView<double> heap = memory;
+  for (Index step = 0; step < 20; ++step) {
+    for (const auto& each : {m, heap}) {
+      if (step == 9) each.forget(1);
+      each.begin(time, Sequences{1, step % 2});
+      each.begin(source, Sequences{step < 4, 0});
+      for (Index lane = 0; lane < lanes; ++lane) {
+        each.write(k, lane, columns_at(each.length(time, lane), each.pending(time, lane), lane, 1, 2));
+        each.write(s, lane, columns_at(each.length(source, lane), each.pending(source, lane), lane, 2, 1));
+      }
+      each.next(h).setConstant(double(step));
+    }
+    for (Index lane = 0; lane < lanes; ++lane) {
+      CHECK(m(k, lane) == heap(k, lane));
+      CHECK(m(s, lane) == heap(s, lane));
+    }
+    CHECK(m[h] == heap[h]);
+    for (const auto& each : {m, heap})
+      for (Index lane = 0; lane < lanes; ++lane) each.advance(lane);
+  }
+  CHECK(m(s, 0).cols() == 4);
+  CHECK_THROWS_WITH(m.advance(2), ContainsSubstring("lane 2 is not one of its 2"));
 }

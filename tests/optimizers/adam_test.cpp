@@ -37,7 +37,7 @@ TEST_CASE_METHOD(OptimizerFixture, "Adam: several steps against the algorithm of
 
 TEST_CASE_METHOD(OptimizerFixture,
                  "Adam: the first step is the learning rate against the gradient's sign, whatever its size") {
-  Adam<float> adam(layout, {.learning_rate = 0.01, .epsilon = 0});
+  Adam<float> adam(layout, {.learning_rate = 0.01, .epsilon = 1e-30});
   Eigen::VectorXf q = Eigen::VectorXf::Zero(p.size()), h = 1e6f * g.cast<float>();
   h[0] *= 1e-9f;
   adam.step(q, h);
@@ -110,6 +110,8 @@ TEST_CASE_METHOD(OptimizerFixture, "Adam: errors change nothing") {
   CHECK_THROWS_WITH(Adam<double>(layout, Config{.beta2 = -0.1}),
                     ContainsSubstring("Adam: beta2 -0.1 is not in [0, 1)"));
   CHECK_THROWS_WITH(Adam<double>(layout, Config{.epsilon = -1e-8}), ContainsSubstring("Adam: epsilon -1e-08"));
+  CHECK_THROWS_WITH(Adam<double>(layout, Config{.epsilon = 0}), ContainsSubstring("Adam: epsilon 0"));
+  CHECK_THROWS_WITH(Adam<float>(layout, {.epsilon = 1e-60}), ContainsSubstring("Adam: epsilon 1e-60"));
   CHECK_THROWS_WITH(Adam<double>(layout, Config{.weight_decay = -1}), ContainsSubstring("Adam: weight_decay -1"));
   Layout nameless(false);
   Scope(nameless, nameless.axis()).weight<Dynamic>("b", {5}, heed::zero());

@@ -286,7 +286,7 @@ TEST_CASE("reinforce: a bandit is learned", "[learning]") {
 }
 
 TEST_CASE("reinforce: cart-pole is learned", "[learning]") {
-  for (const std::uint64_t seed : {1, 2, 3}) {
+  for (const std::uint64_t seed : {1u, 2u, 3u}) {
     Agent<AttentionPolicy<float>> agent({.observation = 4, .actions = 2}, seed);
     const CartPole world;
     Reinforce trainer(agent, world, {.learning_rate = 3e-3, .gamma = 0.98, .batch = 8, .seed = seed});
@@ -343,7 +343,23 @@ TEST_CASE("reinforce: errors") {
   check_complaint("the policy has none", [&] { Trainer(agent, world, {.baseline = Baseline::value}); });
   check_complaint("learning_rate -1", [&] { Trainer(agent, world, {.learning_rate = -1}); });
   check_complaint("a batch of no steps", [&] { Trainer(agent, world, {}).gradient(Episodes<double>{}); });
-  Trainer trainer(agent, world, {.entropy = std::numeric_limits<double>::infinity()});
+  check_complaint("2 episodes of 5 steps, but 4 actions, 5 rewards and 2 last values", [&] {
+    Episodes<double> e = some_episodes({3, 2}, 2);
+    e.actions.pop_back();
+    Trainer(agent, world, {}).gradient(e);
+  });
+  Trainer changed(agent, world, {.batch = 3, .recent = 4});
+  for (const Index recent : {4, 100, 2}) {  // read once
+    changed.config.recent = recent;
+    changed.iterate();
+    changed.iterate();
+    CHECK(std::isfinite(changed.mean_return()));
+  }
+  changed.config.gamma = 2;
+  check_complaint("gamma 2 is not in [0, 1]", [&] { changed.iterate(); });
+  check_complaint("entropy inf", [&] { Trainer(agent, world, {.entropy = INFINITY}); });
+  check_complaint("max_gradient_norm nan", [&] { Trainer(agent, world, {.max_gradient_norm = NAN}); });
+  Trainer trainer(agent, world, {.reward_scale = 1.7e308, .baseline = Baseline::none, .normalise = false});
   const Eigen::VectorXd before = agent.p.flat;
   check_complaint("the gradient's norm is", [&] { trainer.iterate(); });
   CHECK(support::same_bits(agent.p.flat, before));

@@ -213,7 +213,7 @@ TEST_CASE("rollout: errors") {
   const auto agent = make_agent<MlpPolicy<double>>({.hidden = {4}}, 2);
   using Of = Rollout<MlpPolicy<double>, Counting>;
   check_complaint("0 episodes", [&] { Of(agent, {}, 0, 1); });
-  check_complaint("an observation is not finite at step 0",
+  check_complaint("an observation is not finite at step 0 of episode 0",
                   [&] { Of(agent, {.bad_observation = NAN}, 3, 1).run(agent.p); });
   check_complaint("the reward is nan at step 1 of episode", [&] { Of(agent, {.bad_reward = NAN}, 9, 1).run(agent.p); });
   const auto other = make_agent<MlpPolicy<double>>({.hidden = {4}}, 3);
@@ -222,4 +222,18 @@ TEST_CASE("rollout: errors") {
   const CartPole world;
   check_complaint("capacity is 2 and it is not a ring",
                   [&] { Rollout<TransformerPolicy<double>, CartPole>(attentive, world, 1, 1, 2).run(attentive.p); });
+  const CartPole endless(0);
+  check_complaint("axis 0 needs a capacity",
+                  [&] { Rollout<TransformerPolicy<double>, CartPole>(attentive, endless, 1, 1); });
+  check_complaint("capacity -1", [&] { Rollout<TransformerPolicy<double>, CartPole>(attentive, world, 1, 1, -1); });
+  check_complaint("the world shows sets of entities", [&] { Rollout<MlpPolicy<double>, Crowd>(agent, {}, 1, 1); });
+  Of rollout(agent, {}, 1, 1);
+  check_complaint("parameters, but the agent has", [&] { rollout.run(attentive.p); });
+}
+
+TEST_CASE("rollout: a capacity of one's own leaves room for the value of what a cut left") {
+  const CartPole world(6);
+  const auto agent = make_agent<TransformerPolicy<double>>({.width = 8, .heads = 2, .value = true});
+  Rollout<TransformerPolicy<double>, CartPole> given(agent, world, 3, 5, 6), of_world(agent, world, 3, 5);
+  CHECK(given.run(agent.p).last_value == of_world.run(agent.p).last_value);
 }

@@ -47,8 +47,7 @@ class ActivationsView {
     b.columns = columns;
     b.offsets[0] = 0;
     for (Index i = 0; i < count; ++i) b.offsets[i + 1] = b.offsets[i] + length(i);
-    for (int i = 0; i < count_; ++i)
-      if (axes_[i].parent == axis) axes_[i].count = axes_[i].columns = axes_[i].offsets[0] = 0;
+    clear_children(axis);
   }
   void begin(Axis axis, SequencesView s) const {
     begin(axis, s.count(), [s](Index i) { return s.length(i); });
@@ -60,16 +59,25 @@ class ActivationsView {
 
   template <int R>
   auto operator[](const Columns<R>& h) const {
+    eigen_assert(h);
     const AxisBuffer<S>& b = axes_[h.axis.id];
     return Eigen::Map<Tokens<S, R>>(b.value + h.row * b.columns, h.rows, b.columns);
   }
   template <int R>
   auto d(const Columns<R>& h) const {
+    eigen_assert(h);
     const AxisBuffer<S>& b = axes_[h.axis.id];
     return Eigen::Map<Tokens<S, R>>(b.gradient + h.row * b.columns, h.rows, b.columns);
   }
 
  private:
+  void clear_children(Axis axis) const {
+    for (int i = 0; i < count_; ++i)
+      if (axes_[i].parent == axis) {
+        axes_[i].count = axes_[i].columns = axes_[i].offsets[0] = 0;
+        clear_children({i});
+      }
+  }
   AxisBuffer<S>& at(Axis axis) const {
     if (axis.id < 0 || axis.id >= count_) [[unlikely]]
       detail::fail("Activations: axis %d is not one of its %d", axis.id, count_);

@@ -73,12 +73,15 @@ inline Initialiser zero() { return {detail::fill_constant, 0}; }
 inline Initialiser constant(double value) { return {detail::fill_constant, value}; }
 /// Uniform in +-bound.
 inline Initialiser uniform(double bound) { return {detail::fill_uniform, bound}; }
+/// Normal with mean 0.
 inline Initialiser normal(double deviation) { return {detail::fill_normal, deviation}; }
 /// Uniform in +-gain sqrt(6 / (in + out)) (Glorot and Bengio 2010, eq. 16).
 inline Initialiser xavier_uniform(double gain = 1) { return {detail::fill_xavier_uniform, gain}; }
+/// Normal with deviation gain sqrt(2 / (in + out)).
 inline Initialiser xavier_normal(double gain = 1) { return {detail::fill_xavier_normal, gain}; }
 /// Uniform in +-gain sqrt(3 / in) (He et al. 2015, eq. 10); the gain for ReLU is sqrt(2).
 inline Initialiser kaiming_uniform(double gain = 1.4142135623730951) { return {detail::fill_kaiming_uniform, gain}; }
+/// Normal with deviation gain / sqrt(in).
 inline Initialiser kaiming_normal(double gain = 1.4142135623730951) { return {detail::fill_kaiming_normal, gain}; }
 /// Orthogonal rows or columns times gain (Saxe et al. 2014).
 inline Initialiser orthogonal(double gain = 1) { return {detail::fill_orthogonal, gain}; }

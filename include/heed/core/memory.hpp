@@ -25,15 +25,41 @@ struct AxisMemory {
   Index offset = 0;  // of its lanes in the flat vector
 };
 
-/// What the layers see of Memory: pointers.
+/// What a lane needs along one axis: from `layout[axis]` and a capacity. `offset` is left to whoever places the axes.
+inline AxisMemory axis_memory(Axis axis, const Layout::AxisInfo& info, Capacity capacity) {
+  if (capacity.columns < 0 || capacity.chunk < 1)
+    detail::fail("Memory: capacity %ld and chunk %ld of axis %d must be at least 0 and 1", long(capacity.columns),
+                 long(capacity.chunk), axis.id);
+  AxisMemory m;
+  m.rows = info.remembered;
+  if (m.rows == 0) return m;
+  const bool bounded = info.lookback < unlimited;
+  if (!bounded && capacity.columns == 0)
+    detail::fail("Memory: axis %d needs a capacity, since a layer of it looks back without limit", axis.id);
+  if (bounded || capacity.ring) {
+    m.window = bounded ? info.lookback : capacity.columns;
+    m.chunk = capacity.chunk;
+    m.slots = m.window + m.chunk - (bounded ? 1 : 0);  // bounded: no other axis looks on while nothing is pending
+    m.width = 2 * m.slots;
+  } else {
+    m.slots = m.width = capacity.columns;
+  }
+  return m;
+}
+
+/// What the layers see of Memory: pointers. Made from a Memory, or over arrays of one's own, zero at first:
+///
+///   axes: an `axis_memory` for each axis of the layout    lengths, pending: axes x lanes
+///   columns: for each axis rows * width * lanes, from its offset on    state, next: state_rows * lanes
 ///
 /// A ring is written twice, slots apart, so that what a lane sees is always one contiguous block.
 template <class S>
 class MemoryView {
  public:
-  MemoryView(const AxisMemory* axes, Index lanes, Index state_rows, Index* lengths, Index* pending, S* columns,
-             S* state, S* next)
+  MemoryView(const AxisMemory* axes, int count, Index lanes, Index state_rows, Index* lengths, Index* pending,
+             S* columns, S* state, S* next)
       : axes_(axes),
+        count_(count),
         lanes_(lanes),
         state_rows_(state_rows),
         lengths_(lengths),
@@ -71,6 +97,23 @@ class MemoryView {
                      axis.id, long(m.chunk));
     }
     for (Index lane = 0; lane < lanes_; ++lane) pending_[axis.id * lanes_ + lane] = s.length(lane);
+  }
+
+  /// Commits what the lane was last extended by.
+  void advance(Index lane) const {
+    check(lane);
+    for (Index i = lane; i < count_ * lanes_; i += lanes_) {
+      lengths_[i] += pending_[i];
+      pending_[i] = 0;
+    }
+    std::copy_n(next_ + lane * state_rows_, state_rows_, state_ + lane * state_rows_);
+  }
+  /// Clears the lane: length 0 along every axis, states zero.
+  void forget(Index lane) const {
+    check(lane);
+    for (Index i = lane; i < count_ * lanes_; i += lanes_) lengths_[i] = pending_[i] = 0;
+    std::fill_n(state_ + lane * state_rows_, state_rows_, S(0));
+    std::fill_n(next_ + lane * state_rows_, state_rows_, S(0));
   }
 
   /// Writes the pending columns of a lane; not committed before advance(lane).
@@ -111,7 +154,12 @@ class MemoryView {
     const AxisMemory& m = axes_[h.axis.id];
     return Eigen::Map<Tokens<S, R>>(columns_ + m.offset + (lane * m.rows + h.row) * m.width, h.rows, m.width);
   }
+  void check(Index lane) const {
+    if (lane < 0 || lane >= lanes_) [[unlikely]]
+      detail::fail("Memory: lane %ld is not one of its %ld", long(lane), long(lanes_));
+  }
   const AxisMemory* axes_;
+  int count_;
   Index lanes_, state_rows_;
   Index *lengths_, *pending_;
   S *columns_, *state_, *next_;
@@ -141,35 +189,29 @@ class Memory {
   }
 
   Index lanes() const { return lanes_; }
-  Index length(Axis axis, Index lane) const { return lengths_[std::size_t(axis.id * lanes_ + lane)]; }
+  Index length(Axis axis, Index lane) const {
+    if (axis.id < 0 || std::size_t(axis.id) >= axes_.size()) [[unlikely]]
+      detail::fail("Memory: axis %d is not one of its %zu", axis.id, axes_.size());
+    if (lane < 0 || lane >= lanes_) [[unlikely]]
+      detail::fail("Memory: lane %ld is not one of its %ld", long(lane), long(lanes_));
+    return lengths_[std::size_t(axis.id * lanes_ + lane)];
+  }
 
   /// Commits what the lane was last extended by.
-  void advance(Index lane) {
-    check(lane);
-    for (std::size_t i = std::size_t(lane); i < lengths_.size(); i += std::size_t(lanes_)) {
-      lengths_[i] += pending_[i];
-      pending_[i] = 0;
-    }
-    state_.col(lane) = next_.col(lane);
-  }
+  void advance(Index lane) { view().advance(lane); }
   void advance() {
     for (Index lane = 0; lane < lanes_; ++lane) advance(lane);
   }
   /// Clears the lane: length 0 along every axis, states zero.
-  void forget(Index lane) {
-    check(lane);
-    for (std::size_t i = std::size_t(lane); i < lengths_.size(); i += std::size_t(lanes_))
-      lengths_[i] = pending_[i] = 0;
-    state_.col(lane).setZero();
-    next_.col(lane).setZero();
-  }
+  void forget(Index lane) { view().forget(lane); }
   void forget() {
     for (Index lane = 0; lane < lanes_; ++lane) forget(lane);
   }
 
-  operator MemoryView<S>() {
-    return {axes_.data(),    lanes_,          state_.rows(), lengths_.data(),
-            pending_.data(), columns_.data(), state_.data(), next_.data()};
+  operator MemoryView<S>() { return view(); }
+  MemoryView<S> view() {
+    return {axes_.data(),    int(axes_.size()), lanes_,        state_.rows(), lengths_.data(),
+            pending_.data(), columns_.data(),   state_.data(), next_.data()};
   }
 
  private:
@@ -191,31 +233,6 @@ class Memory {
     columns_.setZero(size);
     state_.setZero(layout.state_rows(), lanes);
     next_.setZero(layout.state_rows(), lanes);
-  }
-
-  static AxisMemory axis_memory(Axis axis, const Layout::AxisInfo& info, Capacity capacity) {
-    if (capacity.columns < 0 || capacity.chunk < 1)
-      detail::fail("Memory: capacity %ld and chunk %ld of axis %d must be at least 0 and 1", long(capacity.columns),
-                   long(capacity.chunk), axis.id);
-    AxisMemory m;
-    m.rows = info.remembered;
-    if (m.rows == 0) return m;
-    const bool bounded = info.lookback < unlimited;
-    if (!bounded && capacity.columns == 0)
-      detail::fail("Memory: axis %d needs a capacity, since a layer of it looks back without limit", axis.id);
-    if (bounded || capacity.ring) {
-      m.window = bounded ? info.lookback : capacity.columns;
-      m.chunk = capacity.chunk;
-      m.slots = m.window + m.chunk - (bounded ? 1 : 0);  // bounded: no other axis looks on while nothing is pending
-      m.width = 2 * m.slots;
-    } else {
-      m.slots = m.width = capacity.columns;
-    }
-    return m;
-  }
-  void check(Index lane) const {
-    if (lane < 0 || lane >= lanes_) [[unlikely]]
-      detail::fail("Memory: lane %ld is not one of its %ld", long(lane), long(lanes_));
   }
 
   Index lanes_;

@@ -96,8 +96,7 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
     for (Index j = 0; j < n; ++j) {
       for (Index i = 0; i < fours; i += 4)
         product_dots<4>(depth, a + i * lda, lda, b + j * bj, bp, c + i + j * ldc, add);
-      for (Index i = fours; i < m; ++i)
-        product_dots<1>(depth, a + i * lda, lda, b + j * bj, bp, c + i + j * ldc, add);
+      for (Index i = fours; i < m; ++i) product_dots<1>(depth, a + i * lda, lda, b + j * bj, bp, c + i + j * ldc, add);
     }
     return;
   }

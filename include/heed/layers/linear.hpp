@@ -22,6 +22,8 @@ struct LinearInit {
 /// Linear map of each token.  y = W x + b
 ///
 ///   x: In x n    y: Out x n    W ("weight"): Out x In    b ("bias", optional): Out
+///
+/// y must not be x, nor dx be dy: only what acts on each token or number alone works in place.
 template <class S, int In = Dynamic, int Out = Dynamic>
 class Linear {
  public:
@@ -43,6 +45,7 @@ class Linear {
   void forward(ParametersView<const S> p, Read<S, In> x, Write<S, Out> y) const {
     detail::expect_shape("Linear", "x", x, in(), x.cols());
     detail::expect_shape("Linear", "y", y, out(), x.cols());
+    eigen_assert(y.data() != x.data() || x.size() == 0);
     detail::multiply(y, p[weight], x);
     if (bias) y.colwise() += p[bias];
   }
@@ -53,6 +56,7 @@ class Linear {
     detail::expect_shape("Linear", "x", x, in(), x.cols());
     detail::expect_shape("Linear", "dy", dy, out(), x.cols());
     detail::expect_gradient("Linear", "dx", dx, in(), x.cols());
+    eigen_assert(dx.data() != dy.data() || dx.size() == 0);
     detail::multiply(g[weight], dy, x.transpose(), true);
     if (bias) g[bias] += dy.rowwise().sum();
     if (dx.wanted()) detail::multiply(dx, p[weight].transpose(), dy, dx.adds());

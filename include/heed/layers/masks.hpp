@@ -11,7 +11,8 @@ struct Interval {
 };
 
 /// Which keys a query sees: those from `behind` positions before its own to `ahead` positions after it. Positions are
-/// absolute, so a mask means the same whether a sequence comes whole or piece by piece. Keys out of sight cost nothing.
+/// absolute, so a mask means the same whether a sequence comes whole or piece by piece. Keys out of sight cost nothing;
+/// their values must be finite all the same, since within a tile they are multiplied by zero.
 struct Mask {
   Index behind = unlimited, ahead = unlimited;
 

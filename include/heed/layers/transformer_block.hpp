@@ -113,7 +113,7 @@ class TransformerBlock {
     activation.backward(a[inner], a[activated], a.d(activated), a.d(inner));
     linear1.backward(p, x, a.d(inner), g, dx);
   }
-  static Index width(const Config& c) { return c.inner > 0 ? c.inner : 4 * c.dim; }
+  static Index width(const Config& c) { return c.inner != 0 ? c.inner : 4 * c.dim; }
 };
 
 }  // namespace heed

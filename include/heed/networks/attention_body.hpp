@@ -9,7 +9,7 @@ namespace heed {
 /// Additive attention over a window of observations: what it computes for time step t depends on the last T observations,
 /// each a token.
 ///
-///   e_i = We x_i + be    tokens: e_i + PE(i) for i = t - T + 1 ... t (fewer at the start of an episode)
+///   e_i = We x_i + be    tokens: e_i + PE(i - t + T - 1) for i = t - T + 1 ... t (fewer at the start of an episode)
 ///   c_t = additive pooling of the tokens    features: tanh(Wh c_t + bh)
 ///
 ///   x: observation x time steps    e, c: width    features: hidden    PE: sinusoidal, by the place in the window

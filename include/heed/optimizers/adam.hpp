@@ -1,5 +1,6 @@
 #pragma once
 #include <cmath>
+#include <limits>
 
 #include "heed/detail/segments.hpp"
 
@@ -65,7 +66,7 @@ class Adam {
     detail::expect_within("Adam", "learning_rate", config.learning_rate, 0, infinity);
     detail::expect_within("Adam", "beta1", config.beta1, 0, 1);
     detail::expect_within("Adam", "beta2", config.beta2, 0, 1);
-    detail::expect_within("Adam", "epsilon", config.epsilon, 0, infinity);
+    detail::expect_within("Adam", "epsilon", config.epsilon, double(std::numeric_limits<S>::min()), infinity);
     detail::expect_within("Adam", "weight_decay", config.weight_decay, 0, infinity);
   }
   detail::Segments segments_;

@@ -12,8 +12,10 @@ namespace heed {
 ///   g *= min(1, max_norm / (|g| + 1e-6))
 ///
 /// A norm that is not finite, and a max_norm that is negative or NaN, is an error, and g is left as it was.
-template <class S>
-S clip_norm(Eigen::Matrix<S, Dynamic, 1>& g, double max_norm) {
+template <class G>
+requires detail::Writable<G>
+auto clip_norm(G&& g, double max_norm) -> typename detail::Plain<G>::Scalar {
+  using S = typename detail::Plain<G>::Scalar;
   if (!(max_norm >= 0)) [[unlikely]]
     detail::fail("clip_norm: max_norm %g must not be negative", max_norm);
   S norm = g.norm();

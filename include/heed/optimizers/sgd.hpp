@@ -1,4 +1,5 @@
 #pragma once
+#include <limits>
 #include "heed/detail/segments.hpp"
 
 namespace heed {

@@ -15,6 +15,7 @@ enum class Baseline {
   value,         ///< the policy's learned value
 };
 
+/// Between iterations all may be changed but batch, recent, capacity and seed, which are read once.
 struct ReinforceConfig {
   double learning_rate = 5e-3;  ///< of Adam
   double gamma = 0.99;          ///< discount a step
@@ -59,6 +60,7 @@ class Reinforce {
 
   Reinforce(Agent<Net>& agent, const World& world, const ReinforceConfig& c = {})
       : config(checked(c, agent.net)),
+        recent_capacity_(c.recent),
         agent_(agent),
         rollout_(agent, world, c.batch, c.seed, c.capacity),
         activations_(agent.layout),
@@ -70,6 +72,7 @@ class Reinforce {
   /// Plays a batch of episodes and learns from it once.
   ReinforceStatistics iterate() {
     const auto start = std::chrono::steady_clock::now();
+    checked(config, agent_.net);
     const Episodes<S>& episodes = rollout_.run(agent_.p);
     ReinforceStatistics statistics;
     statistics.returns = Returns::of(episodes);
@@ -89,6 +92,11 @@ class Reinforce {
   /// The gradient of the loss over a batch, into `gradient()`; returns the mean entropy.
   double gradient(const Episodes<S>& episodes) {
     if (episodes.steps() == 0) detail::fail("Reinforce: a batch of no steps");
+    if (Index(episodes.actions.size()) != episodes.steps() || Index(episodes.rewards.size()) != episodes.steps() ||
+        Index(episodes.last_value.size()) != episodes.count())
+      detail::fail("Reinforce: %ld episodes of %ld steps, but %zu actions, %zu rewards and %zu last values",
+                   long(episodes.count()), long(episodes.steps()), episodes.actions.size(), episodes.rewards.size(),
+                   episodes.last_value.size());
     const auto x = episodes.x();
     activations_.begin(agent_.net.time, episodes.time);
     if (!(agent_.net.input == agent_.net.time)) activations_.begin(agent_.net.input, episodes.input);
@@ -117,6 +125,9 @@ class Reinforce {
 
   static const ReinforceConfig& checked(const ReinforceConfig& c, const Net& net) {
     if (!(c.gamma >= 0 && c.gamma <= 1)) detail::fail("Reinforce: gamma %g is not in [0, 1]", c.gamma);
+    constexpr const char* names[] = {"reward_scale", "entropy", "value", "max_gradient_norm", "baseline_rate"};
+    const double numbers[] = {c.reward_scale, c.entropy, c.value, c.max_gradient_norm, c.baseline_rate};
+    for (int i = 0; i < 5; ++i) detail::expect_within("Reinforce", names[i], numbers[i], 0, infinity);
     if (c.recent < 1) detail::fail("Reinforce: recent %ld must be at least 1", long(c.recent));
     if (c.baseline == Baseline::value && !value_of(net))
       detail::fail("Reinforce: the baseline is the learned value, but the policy has none (.value = true)");
@@ -166,12 +177,13 @@ class Reinforce {
 
   void count(const Episodes<S>& episodes) {
     for (Index e = 0; e < episodes.count(); ++e) {
-      const std::size_t place = std::size_t(episodes_++ % config.recent);
+      const std::size_t place = std::size_t(episodes_++ % recent_capacity_);
       if (place == recent_.size()) recent_.push_back(0);
       recent_[place] = episodes.total_reward(e);
     }
   }
 
+  Index recent_capacity_;
   Agent<Net>& agent_;
   Rollout<Net, World> rollout_;
   Activations<S> activations_;

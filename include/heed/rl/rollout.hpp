@@ -23,7 +23,8 @@ class Rollout {
   Rollout(const Agent<Net>& agent, const World& world, Index episodes, std::uint64_t seed, Index capacity = 0)
       : net_(agent.net),
         world_(world),
-        memory_(agent.layout, checked(agent, world, episodes), room(world, capacity)),
+        parameters_(agent.layout.parameters()),
+        memory_(agent.layout, checked(agent, world, episodes), room(agent.net, world, capacity)),
         activations_(agent.layout),
         lanes_(std::size_t(episodes)),
         x_(world.observation(), episodes),
@@ -37,6 +38,8 @@ class Rollout {
 
   /// Plays one episode in each lane, and returns them all.
   const Episodes<S>& run(const Parameters<S>& p, Choice choice = Choice::sample) {
+    if (p.flat.size() != parameters_)
+      detail::fail("Rollout: %ld parameters, but the agent has %ld", long(p.flat.size()), long(parameters_));
     for (Lane& lane : lanes_) {
       lane.state = world_.reset(lane.random);
       lane.phase = Phase::acting;
@@ -77,10 +80,13 @@ class Rollout {
       detail::fail("Rollout: the policy is for observations of %ld and %ld actions, but the world has %ld and %ld",
                    long(agent.net.observation), long(agent.net.logits.rows), long(world.observation()),
                    long(world.actions()));
+    if (EntityEnvironment<World> && agent.net.input == agent.net.time)
+      detail::fail("Rollout: the world shows sets of entities, but the policy takes one column a step");
     return episodes;
   }
-  static Index room(const World& world, Index capacity) {
-    return capacity > 0 ? capacity : world.time_limit() + 1;  // and what a cut left
+  static Index room(const Net& net, const World& world, Index capacity) {
+    const Index steps = capacity != 0 ? capacity : world.time_limit();
+    return steps > 0 && value_of(net) ? steps + 1 : steps;  // one for what a cut left
   }
 
   /// Writes what each lane that goes on sees into x_; false when there is none.
@@ -98,12 +104,13 @@ class Rollout {
     Index column = 0;
     for (Index i = 0; i < Index(going_.size()); ++i) {
       const Index n = columns(i);
-      world_.observe(lanes_[going_[std::size_t(i)]].state, Write<S>(x_.middleCols(column, n)));
+      const std::size_t number = going_[std::size_t(i)];
+      world_.observe(lanes_[number].state, Write<S>(x_.middleCols(column, n)));
+      if (!x_.middleCols(column, n).allFinite())
+        detail::fail("Rollout: an observation is not finite at step %ld of episode %zu",
+                     long(memory_.length(net_.time, Index(number))), number);
       column += n;
     }
-    if (!x_.leftCols(column).allFinite())
-      detail::fail("Rollout: an observation is not finite at step %ld of its episode",
-                   long(memory_.length(net_.time, 0)));
     return true;
   }
 
@@ -178,8 +185,9 @@ class Rollout {
     }
   }
 
-  const Net& net_;
-  const World& world_;
+  const Net net_;
+  const World world_;
+  Index parameters_;
   Memory<S> memory_;
   Activations<S> activations_;
   std::vector<Lane> lanes_;

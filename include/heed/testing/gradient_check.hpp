@@ -78,6 +78,9 @@ GradientReport::Row compare(const std::string& name, double* values, const Exact
 template <class Forward, class Backward>
 GradientReport gradient_check(const Layout& layout, Parameters<double>& p, std::initializer_list<Input> inputs,
                               Forward forward, Backward backward, std::uint64_t seed = 1) {
+  if (p.flat.size() != layout.parameters())
+    heed::detail::fail("gradient_check: %ld parameters, but the layout has %ld", long(p.flat.size()),
+                       long(layout.parameters()));
   const Tokens<double> y = forward();
   Tokens<double> r(y.rows(), y.cols());
   Random random(seed);
