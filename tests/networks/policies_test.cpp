@@ -27,11 +27,14 @@ struct Case {
   }
   /// Logits and value, one above the other, whichever the network has.
   Tokens<double> outputs() {
+    const auto value = value_of(agent.net);
     Index rows = 0;
-    Tokens<double> y(3, a.columns(agent.time));
-    if constexpr (requires { agent.net.logits; }) y.topRows(rows = 2) = a[agent.net.logits];
-    if (const auto value = value_of(agent.net)) y.row(rows++) = a[value];
-    return y.topRows(rows);
+    if constexpr (requires { agent.net.logits; }) rows = 2;
+    Tokens<double> y(rows + (value ? 1 : 0), a.columns(agent.time));
+    if (y.cols() == 0) return y;  // all lanes wait
+    if constexpr (requires { agent.net.logits; }) y.topRows(rows) = a[agent.net.logits];
+    if (value) y.row(rows) = a[value];
+    return y;
   }
   void set_gradients(const Tokens<double>& dy) {
     Index rows = 0;
