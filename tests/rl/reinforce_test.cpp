@@ -298,9 +298,10 @@ TEST_CASE("reinforce: cart-pole is learned", "[learning]") {
   }
 }
 
-TEST_CASE("reinforce: the same seed gives the same bits") {
+TEMPLATE_TEST_CASE("reinforce: the same seed gives the same bits", "", MlpPolicy<float>, AttentionPolicy<float>,
+                   TransformerPolicy<float>) {
   const auto run = [](std::uint64_t seed) {
-    Agent<TransformerPolicy<float>> agent({.observation = 4, .actions = 2, .value = true}, seed);
+    Agent<TestType> agent({.observation = 4, .actions = 2, .value = true}, seed);
     const CartPole world(60);
     Reinforce trainer(agent, world, {.baseline = Baseline::value, .seed = seed});
     for (int i = 0; i < 4; ++i) trainer.iterate();
