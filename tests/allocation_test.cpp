@@ -114,7 +114,7 @@ void check_layers(Index width, const Lengths& time, const Lengths& source) {
     using Layer = heed::CrossAttention<S>;
     Rig<S, Layer, 3> s({width, 3, width}, width, [=](Subject<S>& at) {
       axes(at, 3);
-      return Layer(at.at(), at.source, {.dim = width, .heads = 2, .key_dim = 3});
+      return Layer(at.at(), at.source, {.dim = width, .heads = 2}, 3);
     });
     check_layer("CrossAttention", s, time, source);
   }

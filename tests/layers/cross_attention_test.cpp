@@ -11,8 +11,7 @@ template <class S, int D = Dynamic>
 auto attention(Index dim, Index heads, Index key_dim, Index value_dim, const NamedMask& mask) {
   return Rig<S, CrossAttention<S, D>, 3>({dim, key_dim, value_dim}, dim, [=](Subject<S>& s) {
     s.axes = {s.time, s.source, s.source};
-    return CrossAttention<S, D>(
-        s.at(), s.source, {.dim = dim, .heads = heads, .key_dim = key_dim, .value_dim = value_dim, .mask = mask.mask});
+    return CrossAttention<S, D>(s.at(), s.source, {.dim = dim, .heads = heads, .mask = mask.mask}, key_dim, value_dim);
   });
 }
 
@@ -21,8 +20,8 @@ auto formula(const auto& subject, const NamedMask& mask) {
     const auto& layer = subject.layer;
     const auto mixed = plain_attention(plain_linear(values, layer.q_proj, values.x[0]),
                                        plain_linear(values, layer.k_proj, values.x[1]),
-                                       plain_linear(values, layer.v_proj, values.x[2]), layer.attention.heads, mask,
-                                       subject.time_lengths, subject.source_lengths);
+                                       plain_linear(values, layer.v_proj, values.x[2]), layer.attention.config.heads,
+                                       mask, subject.time_lengths, subject.source_lengths);
     return plain_linear(values, layer.out_proj, mixed);
   };
 }
@@ -100,7 +99,7 @@ TEST_CASE("CrossAttention: weights sum to one over the keys in sight") {
       for (const Index head : {0, 1}) {
         INFO(mask.name << ", sequence " << i << ", head " << head);
         Tokens<double> w = Tokens<double>::Constant(keys[i], queries[i], -3);
-        s.layer.weights(s.a, Index(i), head, w);
+        s.layer.weights(s.p, s.a, Index(i), head, w);
         check_weights(w, plain_weights(projected_q, projected_k, 2, head, mask, q, queries[i], k, keys[i]), mask);
       }
   }
@@ -187,8 +186,8 @@ TEST_CASE("CrossAttention: wrong shapes, heads and counts") {
   check_complaint("CrossAttention: dim 10 is not a multiple of heads 0",
                   [] { attention<float>(10, 0, 10, 10, full()); });
   Tokens<double> w(4, 3);
-  check_complaint("head 2 asked for, but there are 2", [&] { s.layer.weights(s.a, 1, 2, w); });
-  check_complaint("sequence 2 asked for, but there are 2", [&] { s.layer.weights(s.a, 2, 0, w); });
+  check_complaint("head 2 asked for, but there are 2", [&] { s.layer.weights(s.p, s.a, 1, 2, w); });
+  check_complaint("sequence 2 asked for, but there are 2", [&] { s.layer.weights(s.p, s.a, 2, 0, w); });
   s.begin({2, 3}, {1, 4, 0});
   const char* counts = "CrossAttention: 2 sequences of queries, but 3 of keys";
   check_complaint(counts, [&] { s.forward(); });

@@ -12,7 +12,8 @@ template <class S>
 auto attention(Index dim, Index value_dim, Index heads, const NamedMask& mask, bool own_keys = true) {
   return Rig<S, DotProductAttention<S>, 3>({dim, dim, value_dim}, value_dim, [=](Subject<S>& s) {
     s.axes = {s.time, own_keys ? s.source : s.time, own_keys ? s.source : s.time};
-    return DotProductAttention<S>(s.at(), s.axes[1], dim, value_dim, heads, mask.mask);
+    return DotProductAttention<S>(s.at(), s.axes[1],
+                                  {.dim = dim, .value_dim = value_dim, .heads = heads, .mask = mask.mask});
   });
 }
 
@@ -95,7 +96,7 @@ TEST_CASE("DotProductAttention: weights sum to one over the keys in sight") {
       for (const Index head : {0, 1}) {
         INFO(mask.name << ", sequence " << i << ", head " << head);
         Tokens<double> w = Tokens<double>::Constant(keys[i], queries[i], -3);
-        s.layer.weights(s.x[0], s.x[1], s.a, Index(i), head, w);
+        s.layer.weights(s.p, s.x[0], s.x[1], s.a, Index(i), head, w);
         check_weights(w, plain_weights(values.x[0], values.x[1], 2, head, mask, q, queries[i], k, keys[i]), mask);
       }
   }
@@ -143,7 +144,9 @@ TEST_CASE("DotProductAttention: wrong shapes and counts") {
   heed::Memory<double> m(s.layout, 2, 8);
   check_shapes(s, "DotProductAttention", {"q", "k", "v"}, &m);
   Tokens<double> w(4, 3);
-  const auto weights = [&](Index sequence, Index head) { s.layer.weights(s.x[0], s.x[1], s.a, sequence, head, w); };
+  const auto weights = [&](Index sequence, Index head) {
+    s.layer.weights(s.p, s.x[0], s.x[1], s.a, sequence, head, w);
+  };
   weights(1, 1);
   check_complaint("DotProductAttention: head 2 asked for, but there are 2", [&] { weights(1, 2); });
   check_complaint("DotProductAttention: head -1 asked for", [&] { weights(1, -1); });

@@ -77,7 +77,7 @@ TEST_CASE("MultiHeadAttention: weights sum to one over the keys in sight") {
       for (const Index head : {0, 1, 2}) {
         INFO(mask.name << ", sequence " << i << ", head " << head);
         Tokens<double> w = Tokens<double>::Constant(lengths[i], lengths[i], -3);
-        s.layer.weights(s.a, Index(i), head, w);
+        s.layer.weights(s.p, s.a, Index(i), head, w);
         check_weights(w, plain_weights(q, k, 3, head, mask, first, lengths[i], first, lengths[i]), mask);
       }
   }
@@ -154,8 +154,8 @@ TEST_CASE("MultiHeadAttention: wrong shapes, heads and lanes") {
   check_complaint("MultiHeadAttention: dim 10 is not a multiple of heads 4", [] { attention<float>(10, 4, full()); });
   check_complaint("MultiHeadAttention: dim 10 is not a multiple of heads 0", [] { attention<float>(10, 0, full()); });
   Tokens<double> w(3, 3);
-  check_complaint("head 2 asked for, but there are 2", [&] { s.layer.weights(s.a, 1, 2, w); });
-  check_complaint("sequence 2 asked for, but there are 2", [&] { s.layer.weights(s.a, 2, 0, w); });
+  check_complaint("head 2 asked for, but there are 2", [&] { s.layer.weights(s.p, s.a, 1, 2, w); });
+  check_complaint("sequence 2 asked for, but there are 2", [&] { s.layer.weights(s.p, s.a, 2, 0, w); });
   check_complaint("Memory: 2 sequences on axis 0, but there are 3 lanes", [&] { s.extend(three); });
   s.begin({2, 5});
   check_complaint("lane 1 holds 0 columns on axis 0 and cannot take 5 more: its capacity is 4", [&] { s.extend(m); });

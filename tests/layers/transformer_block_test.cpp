@@ -1,27 +1,14 @@
 #include "heed/layers/transformer_block.hpp"
 
-#include "../support.hpp"
+#include "transformer_formulas.hpp"
 
 using namespace support;
 using heed::Nonlinearity, heed::TransformerBlock;
 
 namespace {
 
-struct Kind {
-  NamedMask mask;
-  bool norm_first;
-  Nonlinearity activation;
-};
-std::vector<Kind> kinds() {
-  std::vector<Kind> all;
-  for (const NamedMask& mask : masks())
-    for (const bool norm_first : {true, false}) all.push_back({mask, norm_first, Nonlinearity::gelu});
-  for (const bool norm_first : {true, false}) all.push_back({causal(), norm_first, Nonlinearity::relu});
-  return all;
-}
-
 template <class S, int D = Dynamic>
-auto block(Index dim, Index heads, Index inner, const Kind& kind) {
+auto block(Index dim, Index heads, Index inner, const BlockKind& kind) {
   using Block = TransformerBlock<S, D>;
   return Rig<S, Block>({dim}, dim, [=](Subject<S>& s) {
     return Block(s.at(), {.dim = dim,
@@ -33,33 +20,16 @@ auto block(Index dim, Index heads, Index inner, const Kind& kind) {
   });
 }
 
-auto formula(const auto& subject, const Kind& kind) {
+auto formula(const auto& subject, const BlockKind& kind) {
   return [&subject, kind](const auto& values) {
-    const auto& layer = subject.layer;
-    const auto& x = values.x[0];
-    const auto attend = [&](const auto& from) {
-      return plain_self_attention(values, layer.attention, kind.mask, from, subject.time_lengths);
-    };
-    const auto feed = [&](const auto& from) {
-      auto inner = plain_linear(values, layer.linear1, from);
-      for (auto& v : inner.v) v = plain_nonlinearity(kind.activation, v);
-      return plain_linear(values, layer.linear2, inner);
-    };
-    const auto norm1 = [&](const auto& from) { return plain_layer_norm(values, layer.norm1, from); };
-    const auto norm2 = [&](const auto& from) { return plain_layer_norm(values, layer.norm2, from); };
-    if (kind.norm_first) {
-      const auto h = x + attend(norm1(x));
-      return h + feed(norm2(h));
-    }
-    const auto h = norm1(x + attend(x));
-    return norm2(h + feed(h));
+    return plain_block(values, subject.layer, kind, values.x[0], subject.time_lengths);
   };
 }
 
 }  // namespace
 
 TEST_CASE("TransformerBlock is PyTorch's formula") {
-  for (const Kind& kind : kinds()) {
+  for (const BlockKind& kind : block_kinds()) {
     INFO(kind.mask.name << ", norm first " << kind.norm_first);
     auto s = block<double>(4, 2, 7, kind);
     s.begin({0, 1, 5, 70});
@@ -71,7 +41,7 @@ TEST_CASE("TransformerBlock is PyTorch's formula") {
 }
 
 TEST_CASE("TransformerBlock: gradients") {
-  for (const Kind& kind : kinds()) {
+  for (const BlockKind& kind : block_kinds()) {
     INFO(kind.mask.name << ", norm first " << kind.norm_first << ", activation " << int(kind.activation));
     auto s = block<double>(4, 2, 5, kind);
     auto fixed = block<double, 4>(4, 2, 5, kind);
@@ -80,7 +50,7 @@ TEST_CASE("TransformerBlock: gradients") {
       check_gradients(*each);
       check_targets(*each);
     }
-    REQUIRE(s.a[s.layer.inner].cwiseAbs().minCoeff() > 1e-3);  // away from the kink of ReLU
+    REQUIRE(s.a[s.layer.feed_forward.inner].cwiseAbs().minCoeff() > 1e-3);  // away from the kink of ReLU
     check_same(s, fixed);
     s.x[0].colwise() = random<double>(4, 1, 1).col(0).eval();
     check_gradients(s);
@@ -102,7 +72,7 @@ TEST_CASE("TransformerBlock: gradients over several tiles of queries and keys") 
 }
 
 TEST_CASE("TransformerBlock: nothing leaks") {
-  for (const Kind& kind : kinds()) {
+  for (const BlockKind& kind : block_kinds()) {
     INFO(kind.mask.name << ", norm first " << kind.norm_first);
     auto s = block<float>(8, 2, 5, kind);
     s.begin({0, 1, 5, 3});
@@ -111,7 +81,7 @@ TEST_CASE("TransformerBlock: nothing leaks") {
 }
 
 TEST_CASE("TransformerBlock: extend by any split is forward") {
-  for (const Kind& kind : kinds()) {
+  for (const BlockKind& kind : block_kinds()) {
     INFO(kind.mask.name << ", norm first " << kind.norm_first);
     auto s = block<double>(4, 2, 5, kind);
     check_extend(s, {.columns = 60, .chunk = 5});

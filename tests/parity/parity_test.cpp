@@ -129,7 +129,7 @@ TEMPLATE_TEST_CASE("MultiHeadAttention", "", float, double) {
 
     const Index length = sequences.length(0), head = draw.below(heads);
     Tokens<S> weights(length, length);
-    layer.weights(trial.a, 0, head, weights);
+    layer.weights(trial.p, trial.a, 0, head, weights);
     const Tensor first = tokens_of(x.tensor, sequences, 0).unsqueeze(1);
     const Tensor all = std::get<1>(
         module(first, first, first, Tensor(), true, sight.bias(length, length, dtype<S>()), /*average=*/false));
@@ -150,9 +150,8 @@ TEMPLATE_TEST_CASE("CrossAttention", "", float, double) {
     const Sequences queries = draw.lengths(count), keys = draw.lengths(count);
     Layout layout;
     const Axis time = layout.axis(), source = layout.axis();
-    const heed::CrossAttention<S> layer(
-        Scope(layout, time), source,
-        {.dim = dim, .heads = heads, .key_dim = key_dim, .value_dim = value_dim, .mask = sight.mask});
+    const heed::CrossAttention<S> layer(Scope(layout, time), source, {.dim = dim, .heads = heads, .mask = sight.mask},
+                                        key_dim, value_dim);
     Trial<S> trial(comparison, layout);
     nn::MultiheadAttention module(nn::MultiheadAttentionOptions(dim, heads).kdim(key_dim).vdim(value_dim));
     trial.load(*module);
@@ -199,7 +198,8 @@ TEMPLATE_TEST_CASE("DotProductAttention", "", float, double) {
     const Sequences queries = draw.lengths(count), keys = draw.lengths(count);
     Layout layout;
     const Axis time = layout.axis(), source = layout.axis();
-    const heed::DotProductAttention<S> layer(Scope(layout, time), source, dim, value_dim, heads, sight.mask);
+    const heed::DotProductAttention<S> layer(Scope(layout, time), source,
+                                             {.dim = dim, .value_dim = value_dim, .heads = heads, .mask = sight.mask});
     Trial<S> trial(comparison, layout);
 
     Variable<S> q(draw, dim, queries.columns()), k(draw, dim, keys.columns()), v(draw, value_dim, keys.columns());
@@ -207,8 +207,8 @@ TEMPLATE_TEST_CASE("DotProductAttention", "", float, double) {
     const auto dy = draw.tokens<S>(value_dim, queries.columns());
     trial.a.begin(time, queries);
     trial.a.begin(source, keys);
-    layer.forward(q.value, k.value, v.value, y, trial.a);
-    layer.backward(q.value, k.value, v.value, y, dy, trial.a, q.gradient, k.gradient, v.gradient);
+    layer.forward(trial.p, q.value, k.value, v.value, y, trial.a);
+    layer.backward(trial.p, q.value, k.value, v.value, y, dy, trial.a, trial.g, q.gradient, k.gradient, v.gradient);
 
     const Tensor expected =
         each_pair(q.tensor, queries, keys, sight, torch::zeros({value_dim}, dtype<S>()),
@@ -359,7 +359,7 @@ TEMPLATE_TEST_CASE("TransformerBlock", "", float, double) {
     trial.a.begin(time, sequences);
     layer.forward(trial.p, x.value, y, trial.a);
     layer.backward(trial.p, x.value, dy, trial.a, trial.g, x.gradient);
-    if (relu && trial.a[layer.inner].cwiseAbs().minCoeff() < tolerance<S>) {
+    if (relu && trial.a[layer.feed_forward.inner].cwiseAbs().minCoeff() < tolerance<S>) {
       --comparison.drawn;  // so close to ReLU's kink that rounding chooses the side
       continue;
     }

@@ -170,7 +170,7 @@ Table<T> plain_self_attention(const Values<T>& values, const Layer& layer, const
   const Index d = layer.dim;
   return plain_linear(values, layer.out_proj,
                       plain_attention(rows_of(qkv, 0, d), rows_of(qkv, d, d), rows_of(qkv, 2 * d, d),
-                                      layer.attention.heads, mask, lengths, lengths));
+                                      layer.attention.config.heads, mask, lengths, lengths));
 }
 
 /// |a - b| / max(|b|, least), in Euclidean norm; NaN where anything is.

@@ -113,7 +113,7 @@ struct Rig : Subject<S> {
       else if constexpr (requires { l.extend(x[0], y, m, a); })
         l.extend(x[0], y, m, a);
     } else if constexpr (Inputs == 2) {
-      l.extend(p, x[0], x[1], y, m, a);
+      if constexpr (requires { l.extend(p, x[0], x[1], y, m, a); }) l.extend(p, x[0], x[1], y, m, a);
     } else {
       if constexpr (requires { l.extend(p, x[0], x[1], x[2], y, m, a); })
         l.extend(p, x[0], x[1], x[2], y, m, a);
@@ -134,13 +134,20 @@ struct Rig : Subject<S> {
         l.backward(x[0], dy, a, to[0]);
       else if constexpr (requires { l.backward(x[0], y, dy, to[0]); })
         l.backward(x[0], y, dy, to[0]);
+      else if constexpr (requires { l.backward(dy, a, to[0]); })
+        l.backward(dy, a, to[0]);
       else
         l.backward(dy, to[0]);
     } else if constexpr (Inputs == 2) {
-      l.backward(p, x[0], x[1], y, dy, a, g, to[0], to[1]);
+      if constexpr (requires { l.backward(p, x[0], x[1], y, dy, a, g, to[0], to[1]); })
+        l.backward(p, x[0], x[1], y, dy, a, g, to[0], to[1]);
+      else
+        l.backward(p, x[0], x[1], dy, a, g, to[0], to[1]);
     } else {
       if constexpr (requires { l.backward(p, x[0], x[1], x[2], dy, a, g, to[0], to[1], to[2]); })
         l.backward(p, x[0], x[1], x[2], dy, a, g, to[0], to[1], to[2]);
+      else if constexpr (requires { l.backward(p, x[0], x[1], x[2], y, dy, a, g, to[0], to[1], to[2]); })
+        l.backward(p, x[0], x[1], x[2], y, dy, a, g, to[0], to[1], to[2]);
       else
         l.backward(x[0], x[1], x[2], y, dy, a, to[0], to[1], to[2]);
     }

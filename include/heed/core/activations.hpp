@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <cstdint>
 #include <memory>
 #include <vector>
 
@@ -20,6 +21,13 @@ struct AxisBuffer {
   Index count = 0, columns = 0;             // of the current batch
 };
 
+/// Training or evaluating: dropout drops, and hard attention draws, only in training. What is drawn depends on the seed, the
+/// layer and the token, so the same seed draws the same on the way back: change it for each new batch.
+struct Mode {
+  bool training = false;
+  std::uint64_t seed = 0;
+};
+
 /// What the layers see of Activations: pointers. `a[h]` is a value, `a.d(h)` its gradient.
 template <class S>
 class ActivationsView {
@@ -27,8 +35,10 @@ class ActivationsView {
   using Grow = void (*)(void* owner, Axis axis, Index sequences, Index columns);
 
   /// Over buffers of one's own; without `grow`, a batch larger than their capacity is an error.
-  ActivationsView(AxisBuffer<S>* axes, int count, Grow grow = nullptr, void* owner = nullptr)
-      : axes_(axes), count_(count), grow_(grow), owner_(owner) {}
+  ActivationsView(AxisBuffer<S>* axes, int count, Grow grow = nullptr, void* owner = nullptr, Mode mode_ = {})
+      : mode(mode_), axes_(axes), count_(count), grow_(grow), owner_(owner) {}
+
+  Mode mode;
 
   /// Says what the columns of an axis are in the coming batch: `count` sequences, the i-th of length(i) columns. What the
   /// axis held before is lost, and its child axes must be begun after it.
@@ -122,8 +132,10 @@ class Activations {
   Activations(Activations&&) = default;
   Activations& operator=(Activations&&) = default;
 
+  Mode mode;  ///< evaluating, unless said otherwise
+
   operator ActivationsView<S>() { return view(); }
-  ActivationsView<S> view() { return {axes_.data(), int(axes_.size()), &Activations::grow, this}; }
+  ActivationsView<S> view() { return {axes_.data(), int(axes_.size()), &Activations::grow, this, mode}; }
 
   template <class... Batch>
   void begin(Axis axis, const Batch&... batch) {

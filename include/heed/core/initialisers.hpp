@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "heed/core/random.hpp"
+#include "heed/detail/sinusoid.hpp"
 
 namespace heed {
 
@@ -60,11 +61,7 @@ inline void fill_orthogonal(double* w, Index rows, Index cols, double gain, Rand
 }
 
 inline void fill_sinusoidal(double* w, Index rows, Index cols, double, Random&) {
-  for (Index t = 0; t < rows; ++t)
-    for (Index i = 0; i < cols; ++i) {
-      const double angle = double(t) * std::pow(10000.0, -double(i - i % 2) / double(cols));
-      w[t * cols + i] = i % 2 ? std::cos(angle) : std::sin(angle);
-    }
+  sinusoidal_encodings<double>(0, 1, Eigen::Map<Tokens<double>>(w, cols, rows));
 }
 
 }  // namespace detail

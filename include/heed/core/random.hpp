@@ -12,9 +12,19 @@ namespace heed {
 /// one word and a stream is keyed by hashing a name into its seed.
 class Random {
  public:
-  explicit Random(std::uint64_t seed, std::string_view stream = {}) : state_(mix(seed ^ hash(stream))) {}
+  explicit Random(std::uint64_t seed, std::string_view stream = {}) : Random(seed, key(stream)) {}
+  Random(std::uint64_t seed, std::uint64_t stream) : state_(mix(seed ^ stream)) {}
+  /// The key of a named stream (FNV-1a).
+  static std::uint64_t key(std::string_view stream) {
+    std::uint64_t h = 0xcbf29ce484222325u;
+    for (char c : stream) h = (h ^ std::uint8_t(c)) * 0x100000001b3u;
+    return h;
+  }
 
-  std::uint64_t bits() { return mix(state_ += 0x9e3779b97f4a7c15u); }
+  std::uint64_t bits() { return mix(state_ += golden); }
+  /// The n-th number to come, in any order and without moving on: what dropout draws again on the way back.
+  std::uint64_t bits_at(std::uint64_t n) const { return mix(state_ + (n + 1) * golden); }
+  double uniform_at(std::uint64_t n) const { return double(bits_at(n) >> 11) * 0x1p-53; }
   /// In [0, 1), 53 bits.
   double uniform() { return double(bits() >> 11) * 0x1p-53; }
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
@@ -32,15 +42,11 @@ class Random {
   }
 
  private:
+  static constexpr std::uint64_t golden = 0x9e3779b97f4a7c15u;
   static std::uint64_t mix(std::uint64_t z) {
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
     z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
     return z ^ (z >> 31);
-  }
-  static std::uint64_t hash(std::string_view name) {  // FNV-1a
-    std::uint64_t h = 0xcbf29ce484222325u;
-    for (char c : name) h = (h ^ std::uint8_t(c)) * 0x100000001b3u;
-    return h;
   }
   std::uint64_t state_;
 };

@@ -29,9 +29,17 @@ class Scope {
     return other;
   }
   Axis axis() const { return axis_; }
+  /// Whether the sequences of this axis belong to columns of another: the entities seen at a time step.
+  bool nested() const { return (*layout_)[axis_].parent.id >= 0; }
   /// A new axis whose i-th sequence belongs to column i of this one.
   Axis child_axis() const { return layout_->axis(axis_); }
+  /// A new axis that belongs to none.
+  Axis new_axis() const { return layout_->axis(); }
+  /// A new axis beside this one: its sequences belong to columns of the same parent, or to none.
+  Axis sibling_axis() const { return layout_->axis((*layout_)[axis_].parent); }
   std::string_view name() const { return {name_, size_}; }
+  /// Of the random numbers that a layer at this place draws.
+  std::uint64_t stream() const { return Random::key(name()); }
 
   /// A weight with its whole shape. Vectors do not decay unless `use` says so.
   template <int R, int C = 1>

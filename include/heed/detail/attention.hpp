@@ -8,19 +8,26 @@
 
 namespace heed::detail {
 
-// All softmax attention goes through the two functions below, over one sequence and one head, a tile of queries and keys at a
+// All softmax attention goes through the functions below, over one sequence and one head, a tile of queries and keys at a
 // time, so that no more than a tile of scores is ever stored (Dao et al. 2022, alg. 1 and 4). What the scores are is said
 // by a Score, which computes a tile of them and takes the gradient of a tile:
 //
 //   score.tile(q0, nq, k0, nk, s)           s(i, j) = the score of key k0 + i for query q0 + j
 //   score.backward(q0, nq, k0, nk, ds)      adds what follows for the score's inputs; ds may be used up
+//
+// What multiplies the weights after the softmax (dropout, a Gaussian around a place) is said by a Factor:
+//
+//   factor.active()                         whether it does anything
+//   factor.apply(q0, nq, k0, nk, w)         multiplies a tile of weights
+//   factor.backward(q0, nq, k0, nk, dlog)   takes the gradient of the logarithm of a tile of factors
 
 inline constexpr Index tile_queries = 32, tile_keys = 64;
 
-/// What each query sees: a mask, and the absolute positions of the first query and the first key.
+/// What each query sees: a mask, and the absolute positions of the first query and the first key, `step` apart from one to
+/// the next. In a part of a strided mask everything counts in steps.
 struct Sight {
   Mask mask;
-  Index query_position = 0, key_position = 0;
+  Index query_position = 0, key_position = 0, step = 1;
 
   Interval keys(Index query, Index begin, Index end) const {
     const Interval seen = mask.keys(query_position + query);
@@ -35,7 +42,54 @@ struct Sight {
     const Interval here{std::max(begin, Index(0)), std::min(end, keys)};
     return here.begin < here.end ? here : Interval{0, 0};
   }
+  /// The position of a query less that of a key.
+  Index distance(Index query, Index key) const { return step * (query_position + query - key_position - key); }
 };
+
+/// Some of the columns of a sequence: every step-th from `first` on.
+struct Every {
+  Index first, count, step;
+  /// Those of `n` columns, the first at `position`, whose position is a multiple of `step` and a rest.
+  static Every of_rest(Index rest, Index step, Index position, Index n) {
+    const Index first = ((rest - position) % step + step) % step;
+    return {first, first < n ? (n - first + step - 1) / step : 0, step};
+  }
+  template <class S>
+  Read<S> of(const Read<S>& m) const {
+    return ConstStrided<S, Dynamic>(place(m.data()) + (count > 0 ? first * m.outerStride() : 0), m.rows(), count,
+                                    Eigen::OuterStride<>(step * m.outerStride()));
+  }
+  template <class S>
+  Write<S> of(const Write<S>& m) const {
+    return Strided<S, Dynamic>(place(const_cast<S*>(m.data())) + (count > 0 ? first * m.outerStride() : 0), m.rows(),
+                               count, Eigen::OuterStride<>(step * m.outerStride()));
+  }
+  template <class S>
+  Gradient<S> of(Gradient<S> m) const {
+    if (!m.wanted()) return no_gradient;
+    return add_to(of(Write<S>(m)));
+  }
+};
+
+/// Visits the parts in which a mask is seen, each an interval: f(queries, keys, sight). A strided mask is an interval, and
+/// before it for each rest the same thing among every stride-th token.
+template <class F>
+void each_part(const Sight& whole, Index queries, Index keys, F&& f) {
+  Sight sight = whole;
+  sight.mask.stride = 0;
+  f(Every{0, queries, 1}, Every{0, keys, 1}, sight);
+  const Index stride = whole.mask.stride;
+  for (Index rest = 0; rest < stride; ++rest) {
+    const Every q = Every::of_rest(rest, stride, whole.query_position, queries);
+    const Every k = Every::of_rest(rest, stride, whole.key_position, keys);
+    if (q.count == 0 || k.count == 0) continue;
+    sight.query_position = (whole.query_position + q.first) / stride;
+    sight.key_position = (whole.key_position + k.first) / stride;
+    sight.step = stride;
+    sight.mask = whole.mask.beyond();
+    f(q, k, sight);
+  }
+}
 
 /// What the new queries of a lane see of the keys that it remembers. Along one axis a ring remembers so many positions back
 /// from each query; positions of another axis may run ahead or behind, and there all that is remembered is in sight.
@@ -53,6 +107,15 @@ struct AttentionTile {
   }
 };
 
+/// The weights are what the softmax says.
+struct NoFactor {
+  static constexpr bool active() { return false; }
+  template <class M>
+  void apply(Index, Index, Index, Index, M&&) const {}
+  template <class M>
+  void backward(Index, Index, Index, Index, M&&) const {}
+};
+
 /// Visits the tiles that a block of queries sees: f(k0, nk).
 template <class F>
 void each_key_tile(Interval keys, F&& f) {
@@ -63,19 +126,30 @@ void each_query_tile(Index queries, F&& f) {
   for (Index q0 = 0; q0 < queries; q0 += tile_queries) f(q0, std::min(tile_queries, queries - q0));
 }
 
-/// y = V softmax(scores), and the log-sum-exp of each query's scores; a query that sees nothing answers zero.
+/// Starts attention: nothing seen yet or, with a sink, a key and value of zero (PyTorch's add_zero_attn).
+template <class Y, class Lse>
+void attention_start(Y&& y, Lse&& lse, bool sink = false) {
+  using S = typename Plain<Y>::Scalar;
+  y.setZero();
+  lse.setConstant(sink ? S(0) : -std::numeric_limits<S>::infinity());
+}
+
+/// y = V softmax(scores), and the log-sum-exp of each query's scores, over these keys and those that were seen before: the
+/// softmax goes on from the y and lse that are there. A query that sees nothing keeps y = 0 and lse = -infinity.
 ///
 ///   v: V x keys    y: V x queries    lse: 1 x queries
-template <class S, class Score, class Lse>
-void attention_forward(const Score& score, const Sight& sight, Read<S> v, Write<S> y, Lse&& lse) {
+template <class S, class Score, class Lse, class Factor = NoFactor>
+void attention_forward(const Score& score, const Sight& sight, Read<S> v, Write<S> y, Lse&& lse,
+                       const Factor& factor = {}) {
   constexpr S nothing = -std::numeric_limits<S>::infinity();
   AttentionTile<S> tile;
   each_query_tile(y.cols(), [&](Index q0, Index nq) {
     S top[tile_queries], sum[tile_queries];
-    std::fill(top, top + nq, nothing);
-    std::fill(sum, sum + nq, S(0));
+    for (Index j = 0; j < nq; ++j) {
+      top[j] = lse(q0 + j);
+      sum[j] = top[j] == nothing ? S(0) : S(1);
+    }
     auto out = y.middleCols(q0, nq);
-    out.setZero();
     each_key_tile(sight.keys_of_block(q0, nq, v.cols()), [&](Index k0, Index nk) {
       auto weights = tile.map(nk, nq);
       score.tile(q0, nq, k0, nk, weights);
@@ -93,16 +167,18 @@ void attention_forward(const Score& score, const Sight& sight, Read<S> v, Write<
         out.col(j) *= keep;
         top[j] = highest;
       }
+      factor.apply(q0, nq, k0, nk, weights);
       multiply(out, v.middleCols(k0, nk), weights, true);
     });
     for (Index j = 0; j < nq; ++j) {
-      if (sum[j] > 0) out.col(j) /= sum[j];
-      lse(q0 + j) = sum[j] > 0 ? top[j] + std::log(sum[j]) : -nothing;
+      if (sum[j] == 0) continue;
+      out.col(j) /= sum[j];
+      lse(q0 + j) = top[j] + std::log(sum[j]);
     }
   });
 }
 
-/// The weights themselves, e^(score - lse), of a tile; zero out of sight.
+/// The softmax itself, e^(score - lse), of a tile; zero out of sight.
 template <class S, class Score, class Lse>
 void attention_weights(const Score& score, const Sight& sight, const Lse& lse, Index q0, Index nq, Index k0, Index nk,
                        Write<S> weights) {
@@ -117,12 +193,13 @@ void attention_weights(const Score& score, const Sight& sight, const Lse& lse, I
   }
 }
 
-/// The gradient of `attention_forward`: into the score's inputs through the score, into dv unless it is not wanted.
+/// The gradient of `attention_forward` over these keys: into the score's inputs through the score, into dv unless it is not
+/// wanted. y and lse are those of all keys.
 //
-//   P = e^(scores - lse)    dV += dY P'    dP = V' dY    dscores = P o (dP - y . dy)
-template <class S, class Score, class Lse>
+//   P = e^(scores - lse)    W = F o P    dV += dY W'    dW = V' dY    dscores = W o dW - P (y . dy)    dlog F = W o dW
+template <class S, class Score, class Lse, class Factor = NoFactor>
 void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, const Lse& lse, Read<S> dy,
-                        Gradient<S> dv) {
+                        Gradient<S> dv, Factor factor = {}) {
   AttentionTile<S> weights_tile, slope_tile;
   each_query_tile(y.cols(), [&](Index q0, Index nq) {
     S shared[tile_queries];
@@ -130,19 +207,53 @@ void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, c
     const auto dout = dy.middleCols(q0, nq);
     each_key_tile(sight.keys_of_block(q0, nq, v.cols()), [&](Index k0, Index nk) {
       auto weights = weights_tile.map(nk, nq), slope = slope_tile.map(nk, nq);
+      const auto values_backward = [&](const auto& used) {
+        if (dv.wanted()) multiply(dv.middleCols(k0, nk), dout, used.transpose(), true);
+        multiply(slope, v.middleCols(k0, nk).transpose(), dout);
+      };
       attention_weights<S>(score, sight, lse, q0, nq, k0, nk, weights);
-      if (dv.wanted()) multiply(dv.middleCols(k0, nk), dout, weights.transpose(), true);
-      multiply(slope, v.middleCols(k0, nk).transpose(), dout);
-      for (Index j = 0; j < nq; ++j) slope.col(j).array() = weights.col(j).array() * (slope.col(j).array() - shared[j]);
+      if (factor.active()) {
+        AttentionTile<S> used_tile;
+        auto used = used_tile.map(nk, nq);
+        used = weights;
+        factor.apply(q0, nq, k0, nk, used);
+        values_backward(used);
+        slope.array() *= used.array();
+        factor.backward(q0, nq, k0, nk, slope);
+        for (Index j = 0; j < nq; ++j) slope.col(j) -= weights.col(j) * shared[j];
+      } else {
+        values_backward(weights);
+        for (Index j = 0; j < nq; ++j)
+          slope.col(j).array() = weights.col(j).array() * (slope.col(j).array() - shared[j]);
+      }
       score.backward(q0, nq, k0, nk, slope);
     });
   });
 }
 
+/// Visits the weights of a sequence and head: f(key, query, weight).
+template <class S, class Score, class Lse, class F, class Factor = NoFactor>
+void each_attention_weight(const Score& score, const Sight& sight, const Lse& lse, Index queries, Index keys, F&& f,
+                           const Factor& factor = {}) {
+  AttentionTile<S> tile;
+  each_query_tile(queries, [&](Index q0, Index nq) {
+    each_key_tile(sight.keys_of_block(q0, nq, keys), [&](Index k0, Index nk) {
+      auto weights = tile.map(nk, nq);
+      attention_weights<S>(score, sight, lse, q0, nq, k0, nk, weights);
+      factor.apply(q0, nq, k0, nk, weights);
+      for (Index j = 0; j < nq; ++j)
+        for (Index i = 0; i < nk; ++i) f(k0 + i, q0 + j, weights(i, j));
+    });
+  });
+}
+
 /// All weights of a sequence and head, keys x queries.
-template <class S, class Score, class Lse>
-void attention_weights(const Score& score, const Sight& sight, const Lse& lse, Write<S> weights) {
-  attention_weights<S>(score, sight, lse, 0, weights.cols(), 0, weights.rows(), weights);
+template <class S, class Score, class Lse, class Factor = NoFactor>
+void attention_weights(const Score& score, const Sight& sight, const Lse& lse, Write<S> weights,
+                       const Factor& factor = {}) {
+  weights.setZero();
+  each_attention_weight<S>(
+      score, sight, lse, weights.cols(), weights.rows(), [&](Index i, Index j, S w) { weights(i, j) = w; }, factor);
 }
 
 }  // namespace heed::detail

@@ -71,7 +71,7 @@ class AdditiveAttention {
       : query(at / "query", c.query_dim, c.width, false),
         key(at / "key", c.key_dim, c.width, false),
         v(at.weight<Dynamic>("v", {c.width}, uniform(1 / std::sqrt(double(std::max(c.width, Index(1))))))),
-        mask(c.mask),
+        mask(interval(c.mask)),
         key_axis(key_axis_),
         projected_query(at.columns(c.width)),
         lse(at.columns(1)),
@@ -83,8 +83,7 @@ class AdditiveAttention {
 
   void forward(ParametersView<const S> p, Read<S> q, Read<S> k, Write<S> y, ActivationsView<S> a) const {
     project(p, q, k, y, a).each([&](detail::SequencePair s) {
-      detail::attention_forward<S>(score(p, a, s, a[projected_key].middleCols(s.key, s.keys)), {mask},
-                                   k.middleCols(s.key, s.keys), y.middleCols(s.query, s.queries), lse_of(a, s));
+      attend(p, a, s, a[projected_key].middleCols(s.key, s.keys), {mask}, k.middleCols(s.key, s.keys), y);
     });
   }
 
@@ -119,10 +118,8 @@ class AdditiveAttention {
     all.each([&](detail::SequencePair lane) {
       m.write(past_projected, lane.sequence, a[projected_key].middleCols(lane.key, lane.keys));
       m.write(past_keys, lane.sequence, k.middleCols(lane.key, lane.keys));
-      detail::attention_forward<S>(score(p, a, lane, m(past_projected, lane.sequence)),
-                                   detail::sight_of_lane(mask, m, lse.axis, key_axis, lane.sequence),
-                                   m(past_keys, lane.sequence), y.middleCols(lane.query, lane.queries),
-                                   lse_of(a, lane));
+      attend(p, a, lane, m(past_projected, lane.sequence),
+             detail::sight_of_lane(mask, m, lse.axis, key_axis, lane.sequence), m(past_keys, lane.sequence), y);
     });
   }
 
@@ -134,6 +131,13 @@ class AdditiveAttention {
   }
 
  private:
+  void attend(ParametersView<const S> p, ActivationsView<S> a, detail::SequencePair s, Read<S> projected,
+              const detail::Sight& sight, Read<S> k, Write<S> y) const {
+    auto of = y.middleCols(s.query, s.queries);
+    auto lse_of_pair = lse_of(a, s);
+    detail::attention_start(of, lse_of_pair);
+    detail::attention_forward<S>(score(p, a, s, projected), sight, k, of, lse_of_pair);
+  }
   auto score(ParametersView<const S> p, ActivationsView<S> a, detail::SequencePair s, Read<S> keys) const {
     return detail::AdditiveScore<S>{a[projected_query].middleCols(s.query, s.queries), keys, p[v]};
   }
@@ -144,6 +148,10 @@ class AdditiveAttention {
     query.forward(p, q, a[projected_query]);
     key.forward(p, k, a[projected_key]);
     return all;
+  }
+  static Mask interval(const Mask& mask) {
+    if (mask.stride > 0) detail::fail("AdditiveAttention: a mask with a stride (%ld) is not for it", long(mask.stride));
+    return mask;
   }
   template <class Y>
   detail::SequencePairs pairs(const Read<S>& q, const Read<S>& k, const Y& y, ActivationsView<S> a) const {

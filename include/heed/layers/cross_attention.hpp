@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/detail/inner_attention.hpp"
 #include "heed/layers/dot_product_attention.hpp"
 #include "heed/layers/linear.hpp"
 
@@ -12,32 +13,32 @@ namespace heed {
 ///   x, y: D x n, along the axis of its scope    key: kdim x s, value: vdim x s, along `source` (often the same tokens)
 ///   Wq, Wk, Wv: packed as "in_proj_weight" where kdim = vdim = D, else "q_proj_weight", "k_proj_weight",
 ///   "v_proj_weight"; Xavier uniform    bq, bk, bv: packed as "in_proj_bias", zero    Wout, bout: "out_proj"
-template <class S, int D = Dynamic>
+template <class S, int D = Dynamic, class Attention = DotProductAttention<S>>
 class CrossAttention {
  public:
-  struct Config {
-    Index dim;
-    Index heads;
-    Index key_dim = 0;    // 0: dim
-    Index value_dim = 0;  // 0: dim
-    Mask mask = Full();
-  };
+  using Config = typename Attention::Config;
+  detail::HeadWidths widths;
   Linear<S, D, Dynamic> q_proj;
   Linear<S> k_proj, v_proj;
-  Linear<S, D, D> out_proj;
-  DotProductAttention<S> attention;
+  Linear<S, Dynamic, D> out_proj;
+  Attention attention;
   Columns<> query, mixed;      // along its own axis
   Columns<> key_of, value_of;  // along the source
 
-  CrossAttention(Scope at, Axis source, Config c)
-      : CrossAttention{at, source, completed(c), projections(at, completed(c)),  // braces: in this order
-                       at.weight<Dynamic>("in_proj_bias", {3 * c.dim}, zero())} {}
+  /// kdim, vdim: features of key and value; 0: dim.
+  CrossAttention(Scope at, Axis source, const Config& c, Index kdim = 0, Index vdim = 0)
+      : CrossAttention{at,
+                       source,
+                       c,
+                       detail::HeadWidths("CrossAttention", c),
+                       kdim == 0 ? c.dim : kdim,
+                       vdim == 0 ? c.dim : vdim} {}
 
   void forward(ParametersView<const S> p, Read<S, D> x, Read<S> key, Read<S> value, Write<S, D> y,
                ActivationsView<S> a) const {
     check(x, key, value, "y", y, a);
     project(p, x, key, value, a);
-    attention.forward(a[query], a[key_of], a[value_of], a[mixed], a);
+    detail::inner_forward<S>(attention, p, a[query], a[key_of], a[value_of], a[mixed], a);
     out_proj.forward(p, a[mixed], y);
   }
 
@@ -50,8 +51,8 @@ class CrossAttention {
     detail::expect_gradient("CrossAttention", "dkey", dkey, k_proj.in(), key.cols());
     detail::expect_gradient("CrossAttention", "dvalue", dvalue, v_proj.in(), value.cols());
     out_proj.backward(p, a[mixed], dy, g, a.d(mixed));
-    attention.backward(a[query], a[key_of], a[value_of], a[mixed], a.d(mixed), a, a.d(query), a.d(key_of),
-                       a.d(value_of));
+    detail::inner_backward<S>(attention, p, a[query], a[key_of], a[value_of], a[mixed], a.d(mixed), a, g, a.d(query),
+                              a.d(key_of), a.d(value_of));
     q_proj.backward(p, x, a.d(query), g, dx);
     k_proj.backward(p, key, a.d(key_of), g, dkey);
     v_proj.backward(p, value, a.d(value_of), g, dvalue);
@@ -62,13 +63,13 @@ class CrossAttention {
               ActivationsView<S> a) const {
     check(x, key, value, "y", y, a);
     project(p, x, key, value, a);
-    attention.extend(a[query], a[key_of], a[value_of], a[mixed], m, a);
+    detail::inner_extend<S>(attention, p, a[query], a[key_of], a[value_of], a[mixed], m, a);
     out_proj.forward(p, a[mixed], y);
   }
 
   /// The attention weights of one sequence and head after a forward, keys x queries.
-  void weights(ActivationsView<S> a, Index sequence, Index head, Write<S> w) const {
-    attention.weights(a[query], a[key_of], a, sequence, head, w);
+  void weights(ParametersView<const S> p, ActivationsView<S> a, Index sequence, Index head, Write<S> w) const {
+    detail::inner_weights<S>(attention, p, a[query], a[key_of], a, sequence, head, w);
   }
 
  private:
@@ -76,32 +77,34 @@ class CrossAttention {
     Weight<> q, k, v;
   };
 
-  CrossAttention(Scope at, Axis source, Config c, Projections w, Weight<Dynamic, 1> b)
-      : q_proj({w.q.offset, w.q.rows, w.q.cols}, b.middle_rows(0, c.dim)),
-        k_proj(w.k, b.middle_rows(c.dim, c.dim)),
-        v_proj(w.v, b.middle_rows(2 * c.dim, c.dim)),
-        out_proj(at / "out_proj", c.dim, c.dim, {LinearInit::pytorch(c.dim).weight, zero()}),
-        attention(at, source, c.dim, c.dim, c.heads, c.mask),
-        query(at.columns(c.dim)),
-        mixed(at.columns(c.dim)),
-        key_of(at.along(source).columns(c.dim)),
-        value_of(at.along(source).columns(c.dim)) {}
+  CrossAttention(Scope at, Axis source, const Config& c, detail::HeadWidths w, Index kdim, Index vdim)
+      : CrossAttention{at,
+                       source,
+                       c,
+                       w,
+                       projections(at, w, c.dim, kdim, vdim),  // braces: in this order
+                       at.weight<Dynamic>("in_proj_bias", {w.packed()}, zero())} {}
+  CrossAttention(Scope at, Axis source, const Config& c, detail::HeadWidths w, Projections in, Weight<Dynamic, 1> b)
+      : widths(w),
+        q_proj({in.q.offset, in.q.rows, in.q.cols}, b.middle_rows(0, w.queries)),
+        k_proj(in.k, b.middle_rows(w.queries, w.keys)),
+        v_proj(in.v, b.middle_rows(w.queries + w.keys, w.values)),
+        out_proj(at / "out_proj", w.answers, c.dim, {LinearInit::pytorch(w.answers).weight, zero()}),
+        attention(at, source, c),
+        query(at.columns(w.queries)),
+        mixed(at.columns(w.answers)),
+        key_of(at.along(source).columns(w.keys)),
+        value_of(at.along(source).columns(w.values)) {}
 
-  static Config completed(Config c) {
-    if (c.heads < 1 || c.dim % c.heads != 0)
-      detail::fail("CrossAttention: dim %ld is not a multiple of heads %ld", long(c.dim), long(c.heads));
-    if (c.key_dim == 0) c.key_dim = c.dim;
-    if (c.value_dim == 0) c.value_dim = c.dim;
-    return c;
-  }
-  static Projections projections(Scope at, const Config& c) {
-    if (c.key_dim == c.dim && c.value_dim == c.dim) {
-      const auto packed = at.weight<Dynamic, Dynamic>("in_proj_weight", {3 * c.dim, c.dim}, xavier_uniform());
-      return {packed.middle_rows(0, c.dim), packed.middle_rows(c.dim, c.dim), packed.middle_rows(2 * c.dim, c.dim)};
+  static Projections projections(Scope at, const detail::HeadWidths& w, Index dim, Index kdim, Index vdim) {
+    if (kdim == dim && vdim == dim) {
+      const auto packed = at.weight<Dynamic, Dynamic>("in_proj_weight", {w.packed(), dim}, xavier_uniform());
+      return {packed.middle_rows(0, w.queries), packed.middle_rows(w.queries, w.keys),
+              packed.middle_rows(w.queries + w.keys, w.values)};
     }
-    return {at.weight<Dynamic, Dynamic>("q_proj_weight", {c.dim, c.dim}, xavier_uniform()),
-            at.weight<Dynamic, Dynamic>("k_proj_weight", {c.dim, c.key_dim}, xavier_uniform()),
-            at.weight<Dynamic, Dynamic>("v_proj_weight", {c.dim, c.value_dim}, xavier_uniform())};
+    return {at.weight<Dynamic, Dynamic>("q_proj_weight", {w.queries, dim}, xavier_uniform()),
+            at.weight<Dynamic, Dynamic>("k_proj_weight", {w.keys, kdim}, xavier_uniform()),
+            at.weight<Dynamic, Dynamic>("v_proj_weight", {w.values, vdim}, xavier_uniform())};
   }
   template <class Y>
   void check(const Read<S, D>& x, const Read<S>& key, const Read<S>& value, const char* what, const Y& y,

@@ -1,148 +1,332 @@
 #pragma once
-#include <cmath>
-
 #include "heed/core/activations.hpp"
 #include "heed/core/memory.hpp"
 #include "heed/core/scope.hpp"
-#include "heed/detail/attention.hpp"
+#include "heed/detail/position_terms.hpp"
+#include "heed/detail/segments.hpp"
 #include "heed/detail/sequence_pairs.hpp"
+#include "heed/detail/turned_heads.hpp"
 
 namespace heed {
 
-namespace detail {
-
-/// score(i, j) = k_i . q_j / sqrt(E)
-template <class S>
-struct DotProductScore {
-  Read<S> q, k;
-  Gradient<S> dq, dk;
-  S scale;
-
-  DotProductScore(Read<S> q_, Read<S> k_, Gradient<S> dq_ = no_gradient, Gradient<S> dk_ = no_gradient)
-      : q(q_), k(k_), dq(dq_), dk(dk_), scale(1 / std::sqrt(S(q_.rows()))) {}
-
-  void tile(Index q0, Index nq, Index k0, Index nk, Write<S> s) const {
-    multiply(s, k.middleCols(k0, nk).transpose(), q.middleCols(q0, nq));
-    s *= scale;
-  }
-  // dQ += K dA / sqrt(E)    dK += Q dA' / sqrt(E)
-  void backward(Index q0, Index nq, Index k0, Index nk, Write<S> ds) {
-    ds *= scale;
-    if (dq.wanted()) multiply(dq.middleCols(q0, nq), k.middleCols(k0, nk), ds, true);
-    if (dk.wanted()) multiply(dk.middleCols(k0, nk), q.middleCols(q0, nq), ds.transpose(), true);
-  }
+/// What scaled dot-product attention may be told. Only `dim` must be said.
+struct AttentionConfig {
+  Index dim = 0;        ///< heads E: the queries' features
+  Index value_dim = 0;  ///< heads V: the answers' features; 0: dim
+  Index heads = 1;      ///< of the queries
+  Index key_heads =
+      0;  ///< of keys and values, each shared by heads / key_heads of the queries' (1: multi-query); 0: heads
+  Mask mask = Full();       ///< what a query sees
+  Position position = {};   ///< rotary(), alibi(), relative(), distance(...)
+  bool normalise = false;   ///< unit queries and keys, times a learned "scale" (Henry et al. 2020)
+  Index memory_tokens = 0;  ///< learned keys and values that every query sees (Sukhbaatar et al. 2019; bias_k, bias_v);
+                            ///< rotary() takes them to be at position 0, the other positions leave them alone
+  bool sink = false;        ///< and a key and value of zero (PyTorch's add_zero_attn)
+  double dropout = 0;       ///< of weights, in training
+  bool remembers = true;    ///< false: never extended, so that keys and values need no place in memory
+  bool queries_last = false;  ///< the queries stand at the last positions of the keys, not at the first
 };
 
-}  // namespace detail
-
-/// Scaled dot-product attention (Vaswani et al. 2017, eq. 1), its heads side by side; it has no weights.
+/// Scaled dot-product attention (Vaswani et al. 2017, eq. 1), its heads side by side.
 ///
-///   Y = V softmax(K' Q / sqrt(E) + mask)    for each sequence and head, the softmax over keys
+///   Y = V softmax(K' Q / sqrt(E) + position + mask)    for each sequence and head, the softmax over keys
 ///
-///   q: (heads E) x queries, along the axis of its scope    k: (heads E) x keys    v: (heads V) x keys, along `keys`
+///   q: (heads E) x queries, along the axis of its scope    k: (key_heads E) x keys    v: (key_heads V) x keys, along `keys`
 ///   y: (heads V) x queries    Sequence i of the queries attends to sequence i of the keys.
 ///
-/// Masks go by positions within the sequences. A query that sees no key answers zero, with zero gradient.
+/// It has weights only where its Config asks for some: "scale": 1, sqrt(E) at first, in place of 1 / sqrt(E)
+/// "memory_keys": tokens x (key_heads E), "memory_values": tokens x (key_heads V), normal with deviation 1 / sqrt(E), 1 /
+/// sqrt(V)    and those of the position. Masks and positions go by the places within the sequences. A query that sees no
+/// key answers zero, with zero gradient. An axis that belongs to another (entities at a time step) is not remembered.
 template <class S>
 class DotProductAttention {
  public:
-  Index dim, value_dim, heads;
-  Mask mask;
+  using Config = AttentionConfig;
+  Config config;
   Axis key_axis;
-  Columns<> lse;  // log-sum-exp of each query's scores, a row a head
-  Remembered<> keys, values;
+  Columns<> lse;                 // log-sum-exp of each query's scores, a row a head
+  Columns<> turned_q, turned_k;  // queries and keys as they meet; empty where they meet as they come
+  Remembered<> keys, values, places;
+  Weight<1, 1> scale;
+  Weight<> memory_keys, memory_values;
+  detail::PositionTerms<S> terms;
 
-  /// dim: heads E; value_dim: heads V.
-  DotProductAttention(Scope at, Axis key_axis_, Index dim_, Index value_dim_, Index heads_ = 1, Mask mask_ = Full())
-      : dim(dim_),
-        value_dim(value_dim_),
-        heads(checked(dim_, value_dim_, heads_)),
-        mask(mask_),
+  DotProductAttention(Scope at, Axis key_axis_, const Config& c)
+      : config(checked(c, at, key_axis_)),
         key_axis(key_axis_),
-        lse(at.columns(heads_)) {
-    const Index lookback = key_axis == at.axis() ? mask.lookback() : unlimited;
-    keys = at.along(key_axis).template remembered<>(dim, lookback);
-    values = at.along(key_axis).template remembered<>(value_dim, lookback);
+        lse(at.columns(config.heads)),
+        terms(at, c.position, config.dim, config.heads),
+        stream_(at.stream()) {
+    const Scope along = at.along(key_axis);
+    const double e = double(config.dim / config.heads), ev = double(config.value_dim / config.heads);
+    if (turned(config.heads).active()) {
+      turned_q = at.columns(config.dim);
+      turned_k = along.columns(key_dim());
+    }
+    if (c.normalise) scale = at.weight<1>("scale", {1}, constant(std::sqrt(e)));
+    if (const Index n = c.memory_tokens; n > 0) {
+      memory_keys = at.weight<Dynamic, Dynamic>("memory_keys", {n, key_dim()}, normal(1 / std::sqrt(e)));
+      memory_values = at.weight<Dynamic, Dynamic>("memory_values", {n, key_value_dim()}, normal(1 / std::sqrt(ev)));
+    }
+    if (!config.remembers) return;
+    const Index lookback = key_axis == at.axis() ? c.mask.lookback() : unlimited;
+    keys = along.remembered(key_dim(), lookback);
+    values = along.remembered(key_value_dim(), lookback);
+    if (in_space()) places = along.remembered(c.position.key_place.rows, lookback);
   }
 
-  void forward(Read<S> q, Read<S> k, Read<S> v, Write<S> y, ActivationsView<S> a) const {
-    pairs(q, k, v, y, a).each([&](detail::SequencePair s) {
-      heads_forward(q.middleCols(s.query, s.queries), k.middleCols(s.key, s.keys), v.middleCols(s.key, s.keys),
-                    y.middleCols(s.query, s.queries), a[lse].middleCols(s.query, s.queries), {mask});
-    });
-  }
+  /// Features of the keys and of the values: as those of queries and answers, unless heads share them.
+  Index key_dim() const { return config.dim / config.heads * config.key_heads; }
+  Index key_value_dim() const { return config.value_dim / config.heads * config.key_heads; }
 
-  void backward(Read<S> q, Read<S> k, Read<S> v, Read<S> y, Read<S> dy, ActivationsView<S> a, Gradient<S> dq,
-                Gradient<S> dk, Gradient<S> dv) const {
+  void forward(ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Write<S> y, ActivationsView<S> a) const {
     const auto all = pairs(q, k, v, y, a);
-    detail::expect_shape("DotProductAttention", "dy", dy, value_dim, q.cols());
-    detail::expect_gradient("DotProductAttention", "dq", dq, dim, q.cols());
-    detail::expect_gradient("DotProductAttention", "dk", dk, dim, k.cols());
-    detail::expect_gradient("DotProductAttention", "dv", dv, value_dim, k.cols());
-    dq.start(), dk.start(), dv.start();
-    const Index e = dim / heads, ev = value_dim / heads;
+    turn(
+        p, q, k, a, [&](Index s) { return sight(all[s]).query_position; }, [](Index) { return Index(0); });
+    const Index nearest = terms.tabulate(p, a, visit(all));
     all.each([&](detail::SequencePair s) {
-      for (Index h = 0; h < heads; ++h) {
-        const detail::DotProductScore<S> score(q.block(h * e, s.query, e, s.queries), k.block(h * e, s.key, e, s.keys),
-                                               dq.part(h * e, e, s.query, s.queries), dk.part(h * e, e, s.key, s.keys));
-        detail::attention_backward<S>(score, {mask}, v.block(h * ev, s.key, ev, s.keys),
-                                      y.block(h * ev, s.query, ev, s.queries),
-                                      a[lse].row(h).segment(s.query, s.queries),
-                                      dy.block(h * ev, s.query, ev, s.queries), dv.part(h * ev, ev, s.key, s.keys));
-      }
+      attend(p, from(s, q, k, v, a), y.middleCols(s.query, s.queries), a, sight(s), nearest);
     });
+  }
+
+  // through the kernel for each part in sight, then back through the table and the turns
+  void backward(ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Read<S> y, Read<S> dy, ActivationsView<S> a,
+                ParametersView<S> g, Gradient<S> dq, Gradient<S> dk, Gradient<S> dv) const {
+    const auto all = pairs(q, k, v, y, a);
+    detail::expect_shape("DotProductAttention", "dy", dy, config.value_dim, q.cols());
+    detail::expect_gradient("DotProductAttention", "dq", dq, config.dim, q.cols());
+    detail::expect_gradient("DotProductAttention", "dk", dk, key_dim(), k.cols());
+    detail::expect_gradient("DotProductAttention", "dv", dv, key_value_dim(), v.cols());
+    Gradient<S> to_q = turned_q ? Gradient<S>(a.d(turned_q)) : dq, to_k = turned_q ? Gradient<S>(a.d(turned_k)) : dk;
+    to_q.start(), to_k.start(), dv.start();
+    if (terms.table) a.d(terms.table).setZero();
+    const Index nearest = terms.range_of(visit(all)).begin;
+    all.each([&](detail::SequencePair s) {
+      attend_backward(p, from(s, q, k, v, a), to(s, to_q, to_k, dv, a), y.middleCols(s.query, s.queries),
+                      dy.middleCols(s.query, s.queries), a, g, sight(s), nearest);
+    });
+    if (terms.table) terms.pos_proj.backward(p, a[terms.encodings], a.d(terms.table), g, no_gradient);
+    if (turned_q) turn_backward(p, q, k, all, a, g, dq, dk);
   }
 
   /// Forward for new queries of each lane, over the keys it remembers and the new ones. Positions go on from what the
   /// lane has seen along each axis; a mask that looks ahead sees what has come so far.
-  void extend(Read<S> q, Read<S> k, Read<S> v, Write<S> y, MemoryView<S> m, ActivationsView<S> a) const {
+  void extend(ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Write<S> y, MemoryView<S> m,
+              ActivationsView<S> a) const {
+    if (!config.remembers) detail::fail("DotProductAttention: it was made without memory and cannot be extended");
     const auto all = pairs(q, k, v, y, a);
     m.begin(lse.axis, a.sequences(lse.axis));
     m.begin(key_axis, a.sequences(key_axis));
-    all.each([&](detail::SequencePair lane) {
-      m.write(keys, lane.sequence, k.middleCols(lane.key, lane.keys));
-      m.write(values, lane.sequence, v.middleCols(lane.key, lane.keys));
-      heads_forward(q.middleCols(lane.query, lane.queries), m(keys, lane.sequence), m(values, lane.sequence),
-                    y.middleCols(lane.query, lane.queries), a[lse].middleCols(lane.query, lane.queries),
-                    detail::sight_of_lane(mask, m, lse.axis, key_axis, lane.sequence));
+    turn(
+        p, q, k, a, [&](Index s) { return m.length(lse.axis, s); }, [&](Index s) { return m.length(key_axis, s); });
+    const auto of_lane = [&](detail::SequencePair s) {
+      return detail::sight_of_lane(config.mask, m, lse.axis, key_axis, s.sequence);
+    };
+    const Index nearest = terms.tabulate(p, a, [&](auto f) {
+      all.each([&](detail::SequencePair s) { f(of_lane(s), s.queries, m(keys, s.sequence).cols()); });
+    });
+    all.each([&](detail::SequencePair s) {
+      const Operands now = from(s, q, k, v, a);
+      m.write(keys, s.sequence, now.k);
+      m.write(values, s.sequence, now.v);
+      if (in_space()) m.write(places, s.sequence, now.key_place);
+      const Operands all_seen{s.query,
+                              now.q,
+                              m(keys, s.sequence),
+                              m(values, s.sequence),
+                              now.query_place,
+                              in_space() ? Read<S>(m(places, s.sequence)) : now.key_place};
+      attend(p, all_seen, y.middleCols(s.query, s.queries), a, of_lane(s), nearest);
     });
   }
 
-  /// The weights of one sequence and head after a forward, keys x queries.
-  void weights(Read<S> q, Read<S> k, ActivationsView<S> a, Index sequence, Index head, Write<S> w) const {
-    const auto s = detail::SequencePairs("DotProductAttention", a.sequences(lse.axis), a.sequences(key_axis))[sequence];
-    if (head < 0 || head >= heads)
-      detail::fail("DotProductAttention: head %ld asked for, but there are %ld", long(head), long(heads));
+  /// The weights of one sequence and head after a forward, keys x queries: of the softmax, before any dropout.
+  void weights(ParametersView<const S> p, Read<S> q, Read<S> k, ActivationsView<S> a, Index sequence, Index head,
+               Write<S> w) const {
+    const detail::SequencePairs all("DotProductAttention", a.sequences(lse.axis), a.sequences(key_axis));
+    const auto s = all[sequence];
+    if (head < 0 || head >= config.heads)
+      detail::fail("DotProductAttention: head %ld asked for, but there are %ld", long(head), long(config.heads));
     detail::expect_shape("DotProductAttention", "weights", w, s.keys, s.queries);
-    const Index e = dim / heads;
-    const detail::DotProductScore<S> score(q.block(head * e, s.query, e, s.queries),
-                                           k.block(head * e, s.key, e, s.keys));
-    detail::attention_weights<S>(score, {mask}, a[lse].row(head).segment(s.query, s.queries), w);
+    const Operands of = from(s, q, k, k, a);
+    const Index nearest = terms.range_of(visit(all)).begin;
+    w.setZero();
+    each_part(sight(s), s.queries, s.keys, [&](detail::Every qs, detail::Every ks, const detail::Sight& in) {
+      detail::each_attention_weight<S>(
+          score(p, of, {}, a, nullptr, head, qs, ks, in, nearest), in,
+          qs.of(Write<S>(a[lse].middleCols(s.query, s.queries))).row(head), qs.count, ks.count,
+          [&](Index i, Index j, S weight) { w(ks.first + ks.step * i, qs.first + qs.step * j) = weight; });
+    });
   }
 
  private:
-  static Index checked(Index dim, Index value_dim, Index heads) {
-    if (heads < 1 || dim % heads != 0 || value_dim % heads != 0)
-      detail::fail("DotProductAttention: dim %ld and value dim %ld must be multiples of heads %ld", long(dim),
-                   long(value_dim), long(heads));
-    return heads;
+  /// What a sequence brings, as it meets; and where the gradients of that go.
+  struct Operands {
+    Index first_query;
+    Read<S> q, k, v, query_place, key_place;
+  };
+  struct Targets {
+    Gradient<S> q = no_gradient, k = no_gradient, v = no_gradient, query_place = no_gradient, key_place = no_gradient;
+  };
+
+  bool in_space() const { return config.position.kind == Position::Kind::distance; }
+  detail::TurnedHeads turned(Index heads) const {
+    return {heads, config.dim / config.heads, config.normalise, config.position};
   }
-  void heads_forward(Read<S> q, Read<S> k, Read<S> v, Write<S> y, Write<S> of_lse, detail::Sight sight) const {
-    const Index e = dim / heads, ev = value_dim / heads;
-    for (Index h = 0; h < heads; ++h)
-      detail::attention_forward<S>(detail::DotProductScore<S>(q.middleRows(h * e, e), k.middleRows(h * e, e)), sight,
-                                   v.middleRows(h * ev, ev), y.middleRows(h * ev, ev), of_lse.row(h));
+  detail::Sight sight(detail::SequencePair s) const {
+    return {config.mask, config.queries_last ? s.keys - s.queries : 0};
+  }
+  auto visit(const detail::SequencePairs& all) const {
+    return [this, &all](auto f) { all.each([&](detail::SequencePair s) { f(sight(s), s.queries, s.keys); }); };
+  }
+  Operands from(detail::SequencePair s, const Read<S>& q, const Read<S>& k, const Read<S>& v,
+                ActivationsView<S> a) const {
+    const auto keys_of = [&](const Read<S>& m) -> Read<S> { return m.middleCols(s.key, s.keys); };
+    const auto queries_of = [&](const Read<S>& m) -> Read<S> { return m.middleCols(s.query, s.queries); };
+    return {s.query,
+            queries_of(turned_q ? Read<S>(a[turned_q]) : q),
+            keys_of(turned_k ? Read<S>(a[turned_k]) : k),
+            keys_of(v),
+            queries_of(in_space() ? Read<S>(a[config.position.query_place]) : q),
+            keys_of(in_space() ? Read<S>(a[config.position.key_place]) : k)};
+  }
+  Targets to(detail::SequencePair s, Gradient<S>& q, Gradient<S>& k, Gradient<S>& v, ActivationsView<S> a) const {
+    const auto part = [](Gradient<S> m, Index first, Index n) { return m.part(0, m.rows(), first, n); };
+    Targets all{part(q, s.query, s.queries), part(k, s.key, s.keys), part(v, s.key, s.keys)};
+    if (!in_space()) return all;
+    return {all.q, all.k, all.v, part(a.d(config.position.query_place), s.query, s.queries),
+            part(a.d(config.position.key_place), s.key, s.keys)};
+  }
+
+  void turn(ParametersView<const S> p, const Read<S>& q, const Read<S>& k, ActivationsView<S> a, auto query_start,
+            auto key_start) const {
+    if (!turned_q) return;
+    turned(config.heads)
+        .forward(q, config.normalise ? p[scale](0) : S(1), a.sequences(lse.axis), query_start, Write<S>(a[turned_q]));
+    turned(config.key_heads).forward(k, S(1), a.sequences(key_axis), key_start, Write<S>(a[turned_k]));
+  }
+  void turn_backward(ParametersView<const S> p, const Read<S>& q, const Read<S>& k, const detail::SequencePairs& all,
+                     ActivationsView<S> a, ParametersView<S> g, const Gradient<S>& dq, const Gradient<S>& dk) const {
+    const S dscale = turned(config.heads)
+                         .backward(
+                             q, config.normalise ? p[scale](0) : S(1), a.sequences(lse.axis),
+                             [&](Index s) { return sight(all[s]).query_position; }, Write<S>(a.d(turned_q)), dq);
+    if (config.normalise) g[scale](0) += dscale;
+    turned(config.key_heads)
+        .backward(
+            k, S(1), a.sequences(key_axis), [](Index) { return Index(0); }, Write<S>(a.d(turned_k)), dk);
+  }
+
+  /// The score of one head in one part of what is in sight.
+  auto score(ParametersView<const S> p, const Operands& of, const Targets& d, ActivationsView<S> a,
+             const ParametersView<S>* g, Index h, detail::Every qs, detail::Every ks, const detail::Sight& in,
+             Index nearest) const {
+    const Index e = config.dim / config.heads, kh = h / (config.heads / config.key_heads);
+    const detail::Places<S> at{qs.of(of.query_place), ks.of(of.key_place), qs.of(d.query_place), ks.of(d.key_place)};
+    return detail::DotProductScore<S>(qs.of(of.q).middleRows(h * e, e), ks.of(of.k).middleRows(kh * e, e),
+                                      qs.of(d.q).part(h * e, e, 0, qs.count), ks.of(d.k).part(kh * e, e, 0, ks.count),
+                                      score_scale(), terms.of_head(p, a, h, nearest, at, g), in);
+  }
+  S score_scale() const { return config.normalise ? S(1) : 1 / std::sqrt(S(config.dim / config.heads)); }
+  auto dropped(ActivationsView<S> a, Index h, const Operands& of, detail::Every qs, detail::Every ks) const {
+    return detail::DroppedWeights(a.mode.training ? config.dropout : 0, Random(a.mode.seed, stream_), h, of.first_query,
+                                  qs, ks);
+  }
+
+  /// Visits each head of each part in sight: f(head, queries, score, sight, values, their gradient, dropout).
+  template <class F>
+  void each_head(ParametersView<const S> p, const Operands& of, const Targets& d, ActivationsView<S> a,
+                 const ParametersView<S>* g, const detail::Sight& whole, Index nearest, F&& f) const {
+    const Index e = config.dim / config.heads, ev = config.value_dim / config.heads;
+    const Index shared = config.heads / config.key_heads;
+    if (memory_keys) {
+      const detail::Every qs{0, of.q.cols(), 1}, ks{-memory_keys.rows, memory_keys.rows, 1};
+      const Read<S> k = p[memory_keys].transpose(), v = p[memory_values].transpose();
+      Gradient<S> dk = g ? Gradient<S>((*g)[memory_keys].transpose()) : no_gradient;
+      Gradient<S> dv = g ? Gradient<S>((*g)[memory_values].transpose()) : no_gradient;
+      for (Index h = 0; h < config.heads; ++h) {
+        const Index kh = h / shared;
+        f(h, qs,
+          detail::DotProductScore<S>(of.q.middleRows(h * e, e), k.middleRows(kh * e, e),
+                                     qs.of(d.q).part(h * e, e, 0, qs.count), dk.part(kh * e, e, 0, ks.count),
+                                     score_scale()),
+          detail::Sight(), Read<S>(v.middleRows(kh * ev, ev)), dv.part(kh * ev, ev, 0, ks.count),
+          dropped(a, h, of, qs, ks));
+      }
+    }
+    each_part(whole, of.q.cols(), of.k.cols(), [&](detail::Every qs, detail::Every ks, const detail::Sight& in) {
+      for (Index h = 0; h < config.heads; ++h)
+        f(h, qs, score(p, of, d, a, g, h, qs, ks, in, nearest), in,
+          Read<S>(ks.of(of.v).middleRows(h / shared * ev, ev)), ks.of(d.v).part(h / shared * ev, ev, 0, ks.count),
+          dropped(a, h, of, qs, ks));
+    });
+  }
+  void attend(ParametersView<const S> p, const Operands& of, Write<S> y, ActivationsView<S> a,
+              const detail::Sight& whole, Index nearest) const {
+    const Index ev = config.value_dim / config.heads;
+    Write<S> lse_of = a[lse].middleCols(of.first_query, of.q.cols());
+    detail::attention_start(y, lse_of, config.sink);
+    each_head(p, of, {}, a, nullptr, whole, nearest,
+              [&](Index h, detail::Every qs, const auto& score, const detail::Sight& in, const Read<S>& v,
+                  const Gradient<S>&, const auto& dropped) {
+                detail::attention_forward<S>(score, in, v, qs.of(y).middleRows(h * ev, ev), qs.of(lse_of).row(h),
+                                             dropped);
+              });
+  }
+  void attend_backward(ParametersView<const S> p, const Operands& of, const Targets& d, Read<S> y, Read<S> dy,
+                       ActivationsView<S> a, ParametersView<S> g, const detail::Sight& whole, Index nearest) const {
+    const Index ev = config.value_dim / config.heads;
+    const Write<S> lse_of = a[lse].middleCols(of.first_query, of.q.cols());
+    each_head(p, of, d, a, &g, whole, nearest,
+              [&](Index h, detail::Every qs, const auto& score, const detail::Sight& in, const Read<S>& v,
+                  const Gradient<S>& dv, const auto& dropped) {
+                detail::attention_backward<S>(score, in, v, qs.of(y).middleRows(h * ev, ev), qs.of(lse_of).row(h),
+                                              qs.of(dy).middleRows(h * ev, ev), dv, dropped);
+              });
+  }
+
+  static Config checked(Config c, const Scope& at, Axis key_axis) {
+    const char* who = "DotProductAttention";
+    if (c.value_dim == 0) c.value_dim = c.dim;
+    if (c.key_heads == 0) c.key_heads = c.heads;
+    if (c.heads < 1 || c.dim < 1 || c.dim % c.heads != 0 || c.value_dim < 1 || c.value_dim % c.heads != 0)
+      detail::fail("%s: dim %ld and value dim %ld must be multiples of heads %ld", who, long(c.dim), long(c.value_dim),
+                   long(c.heads));
+    if (c.key_heads < 1 || c.heads % c.key_heads != 0)
+      detail::fail("%s: heads %ld is not a multiple of key heads %ld", who, long(c.heads), long(c.key_heads));
+    if (c.memory_tokens < 0) detail::fail("%s: %ld memory tokens", who, long(c.memory_tokens));
+    detail::expect_within(who, "dropout", c.dropout, 0, 1);
+    using enum Position::Kind;
+    const Position& where = c.position;
+    if (where.kind == rotary && c.dim / c.heads % 2 != 0)
+      detail::fail("%s: rotary positions need heads of an even size, but it is %ld", who, long(c.dim / c.heads));
+    if (where.kind == rotary && !(where.base > 0)) detail::fail("%s: rotary base %g must be positive", who, where.base);
+    if (where.kind == relative && c.key_heads != c.heads)
+      detail::fail("%s: relative positions need as many key heads as heads, but there are %ld and %ld", who,
+                   long(c.key_heads), long(c.heads));
+    if (where.kind == distance) {
+      const auto &q = where.query_place, &k = where.key_place;
+      if (!q || !k || !(q.axis == at.axis()) || !(k.axis == key_axis) || q.rows != k.rows)
+        detail::fail(
+            "%s: the places of queries and keys have %ld and %ld rows along axes %d and %d, but must have as "
+            "many, along axes %d and %d",
+            who, long(q.rows), long(k.rows), q.axis.id, k.axis.id, at.axis().id, key_axis.id);
+    }
+    if (at.along(key_axis).nested()) c.remembers = false;
+    return c;
   }
   template <class Y>
   detail::SequencePairs pairs(const Read<S>& q, const Read<S>& k, const Read<S>& v, const Y& y,
                               ActivationsView<S> a) const {
     const detail::SequencePairs all("DotProductAttention", a.sequences(lse.axis), a.sequences(key_axis));
-    detail::expect_shape("DotProductAttention", "q", q, dim, all.queries());
-    detail::expect_shape("DotProductAttention", "k", k, dim, all.keys());
-    detail::expect_shape("DotProductAttention", "v", v, value_dim, all.keys());
-    detail::expect_shape("DotProductAttention", "y", y, value_dim, all.queries());
+    detail::expect_shape("DotProductAttention", "q", q, config.dim, all.queries());
+    detail::expect_shape("DotProductAttention", "k", k, key_dim(), all.keys());
+    detail::expect_shape("DotProductAttention", "v", v, key_value_dim(), all.keys());
+    detail::expect_shape("DotProductAttention", "y", y, config.value_dim, all.queries());
     return all;
   }
+
+  std::uint64_t stream_;
 };
 
 }  // namespace heed

@@ -1,8 +1,6 @@
 #pragma once
-#include <vector>
-
 #include "heed/layers/positional_encoding.hpp"
-#include "heed/layers/transformer_block.hpp"
+#include "heed/layers/transformer_encoder.hpp"
 
 namespace heed {
 
@@ -20,10 +18,8 @@ class TransformerBody {
   Axis time;
   Linear<S> embedding;
   SinusoidalPositionalEncoding<S> position;
-  std::vector<TransformerBlock<S>> blocks;
-  LayerNorm<S> norm;
-  std::vector<Columns<>> stream;  // what goes into block i, and at the end what comes out of the last
-  Columns<> features;
+  TransformerEncoder<S> encoder;
+  Columns<> embedded, features;
 
   /// Config: observation, width, heads, layers, inner (0: 4 width), window (0: no limit).
   template <class Config>
@@ -31,41 +27,39 @@ class TransformerBody {
       : time(at.axis()),
         embedding(at / "embedding", c.observation, c.width, LinearInit::orthogonal(std::sqrt(double(c.width)))),
         position(at),
-        norm(at / "norm", c.width),
-        features(at.columns(c.width)) {
-    if (c.layers < 1) detail::fail("TransformerPolicy: %ld layers, but at least 1 is needed", long(c.layers));
-    const Mask mask = c.window == 0 ? Mask(Causal()) : Mask(Window(c.window));
-    stream.push_back(at.columns(c.width));
-    for (Index i = 0; i < c.layers; ++i) {
-      blocks.emplace_back(
-          at / "layers" / i,
-          typename TransformerBlock<S>::Config{
-              .dim = c.width, .heads = c.heads, .inner = c.inner, .mask = mask, .activation = Nonlinearity::gelu_tanh});
-      stream.push_back(at.columns(c.width));
-    }
-  }
+        encoder(at, {.layers = checked(c.layers),
+                     .block = {.dim = c.width,
+                               .heads = c.heads,
+                               .inner = c.inner,
+                               .mask = c.window == 0 ? Mask(Causal()) : Mask(Window(c.window)),
+                               .activation = Nonlinearity::gelu_tanh},
+                     .norm = true}),
+        embedded(at.columns(c.width)),
+        features(at.columns(c.width)) {}
 
   Index observation() const { return embedding.in(); }
   Axis input() const { return time; }
 
   void forward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a) const {
-    embedding.forward(p, x, a[stream[0]]);
-    position.forward(a[stream[0]], a[stream[0]], a);
-    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].forward(p, a[stream[i]], a[stream[i + 1]], a);
-    norm.forward(p, a[stream.back()], a[features], a);
+    embedding.forward(p, x, a[embedded]);
+    position.forward(a[embedded], a[embedded], a);
+    encoder.forward(p, a[embedded], a[features], a);
   }
   void extend(ParametersView<const S> p, Read<S> x, MemoryView<S> m, ActivationsView<S> a) const {
-    embedding.forward(p, x, a[stream[0]]);
-    position.extend(a[stream[0]], a[stream[0]], m, a);
-    for (std::size_t i = 0; i < blocks.size(); ++i) blocks[i].extend(p, a[stream[i]], a[stream[i + 1]], m, a);
-    norm.forward(p, a[stream.back()], a[features], a);
+    embedding.forward(p, x, a[embedded]);
+    position.extend(a[embedded], a[embedded], m, a);
+    encoder.extend(p, a[embedded], a[features], m, a);
   }
 
   void backward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a, ParametersView<S> g, Gradient<S> dx) const {
-    norm.backward(p, a[stream.back()], a.d(features), a, g, a.d(stream.back()));
-    for (std::size_t i = blocks.size(); i-- > 0;)
-      blocks[i].backward(p, a[stream[i]], a.d(stream[i + 1]), a, g, a.d(stream[i]));
-    embedding.backward(p, x, a.d(stream[0]), g, dx);
+    encoder.backward(p, a[embedded], a.d(features), a, g, a.d(embedded));
+    embedding.backward(p, x, a.d(embedded), g, dx);
+  }
+
+ private:
+  static Index checked(Index layers) {
+    if (layers < 1) detail::fail("TransformerPolicy: %ld layers, but at least 1 is needed", long(layers));
+    return layers;
   }
 };
 

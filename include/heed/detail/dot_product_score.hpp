@@ -1,0 +1,172 @@
+#pragma once
+#include <cmath>
+
+#include "heed/detail/attention.hpp"
+
+namespace heed::detail {
+
+/// Where the queries and keys that are looked at stand in space: coordinates x tokens, and where their gradients go.
+template <class S>
+struct Places {
+  Read<S> query = Tokens<S>(), key = Tokens<S>();
+  Gradient<S> dquery = no_gradient, dkey = no_gradient;
+};
+
+/// What of a position goes into the scores of one head: nothing, a slope by the distance of positions, a slope by the
+/// distance of places, or Transformer-XL's terms. Pointers to numbers that lie elsewhere.
+template <class S>
+struct PositionScore {
+  enum class Kind { none, steps, places, relative } kind = Kind::none;
+  // steps and places: score -= slope * distance
+  S slope = 0;
+  S* dslope = nullptr;
+  Places<S> places{};
+  // relative: score += (q' R + u' K + v' R) / sqrt(E), R a column for each relative position from `nearest` on
+  Read<S> table = Tokens<S>();
+  Gradient<S> dtable = no_gradient;
+  Index nearest = 0;
+  const S *u = nullptr, *v = nullptr;
+  S *du = nullptr, *dv = nullptr;
+};
+
+/// score(i, j) = k_i . q_j scale, and what the positions add.
+///
+///   q: E x queries    k: E x keys
+template <class S>
+struct DotProductScore {
+  using P = PositionScore<S>;
+  Read<S> q, k;
+  Gradient<S> dq, dk;
+  S scale;
+  P position;
+  Sight sight;
+
+  DotProductScore(Read<S> q_, Read<S> k_, Gradient<S> dq_ = no_gradient, Gradient<S> dk_ = no_gradient)
+      : DotProductScore(q_, k_, dq_, dk_, 1 / std::sqrt(S(q_.rows()))) {}
+  DotProductScore(Read<S> q_, Read<S> k_, Gradient<S> dq_, Gradient<S> dk_, S scale_, const P& position_ = {},
+                  const Sight& sight_ = {})
+      : q(q_), k(k_), dq(dq_), dk(dk_), scale(scale_), position(position_), sight(sight_) {}
+
+  void tile(Index q0, Index nq, Index k0, Index nk, Write<S> s) const {
+    multiply(s, k.middleCols(k0, nk).transpose(), q.middleCols(q0, nq));
+    if (position.kind == P::Kind::relative) relative_tile(q0, nq, k0, nk, s);
+    s *= scale;
+    if (position.kind == P::Kind::steps)
+      each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope * steps(q0 + j, k0 + i); });
+    if (position.kind == P::Kind::places)
+      each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope * apart(q0 + j, k0 + i); });
+  }
+  // dQ += K dA scale    dK += Q dA' scale
+  void backward(Index q0, Index nq, Index k0, Index nk, Write<S> ds) {
+    if (position.kind == P::Kind::places) places_backward(q0, nq, k0, nk, ds);
+    ds *= scale;
+    if (position.kind == P::Kind::relative) relative_backward(q0, nq, k0, nk, ds);
+    if (dq.wanted()) multiply(dq.middleCols(q0, nq), k.middleCols(k0, nk), ds, true);
+    if (dk.wanted()) multiply(dk.middleCols(k0, nk), q.middleCols(q0, nq), ds.transpose(), true);
+  }
+
+ private:
+  template <class F>
+  static void each(Index nq, Index nk, F&& f) {
+    for (Index j = 0; j < nq; ++j)
+      for (Index i = 0; i < nk; ++i) f(i, j);
+  }
+  S steps(Index query, Index key) const { return S(std::abs(sight.distance(query, key))); }
+  S apart(Index query, Index key) const {
+    return (position.places.query.col(query) - position.places.key.col(key)).norm();
+  }
+
+  // d = |r_q - r_k|    dslope -= dA d    dr_q -= slope dA (r_q - r_k) / d, and dr_k the opposite; nothing where d is 0
+  void places_backward(Index q0, Index nq, Index k0, Index nk, const Write<S>& ds) {
+    each(nq, nk, [&](Index i, Index j) {
+      const S d = apart(q0 + j, k0 + i);
+      if (d == S(0)) return;
+      *position.dslope -= ds(i, j) * d;
+      const S along = position.slope * ds(i, j) / d;
+      auto& at = position.places;
+      for (Index r = 0; r < at.query.rows(); ++r) {
+        const S part = along * (at.query(r, q0 + j) - at.key(r, k0 + i));
+        if (at.dquery.wanted()) at.dquery(r, q0 + j) -= part;
+        if (at.dkey.wanted()) at.dkey(r, k0 + i) += part;
+      }
+    });
+  }
+
+  // A tile knows at most nq + nk - 1 distances, `step` apart: those of its band, from its first query and last key on.
+  static constexpr Index most = tile_queries + tile_keys - 1;
+  struct Band {
+    Index first, count, step;
+  };
+  Band band(Index q0, Index nq, Index k0, Index nk) const {
+    return {sight.distance(q0, k0 + nk - 1) - position.nearest, nq + nk - 1, sight.step};
+  }
+  auto head(const S* vector) const { return Eigen::Map<const Tokens<S>>(vector, q.rows(), 1); }
+  auto head(S* vector) const { return Eigen::Map<Tokens<S>>(vector, q.rows(), 1); }
+  template <class M>
+  static auto columns(M& m, const Band& b) {
+    return Every{b.first, b.count, b.step}.of(m);
+  }
+
+  // s(i, j) += R_d . q_j + v . R_d + u . k_i, d the distance of j and i
+  void relative_tile(Index q0, Index nq, Index k0, Index nk, Write<S> s) const {
+    S by_distance[most * tile_queries], of_distance[most], of_key[tile_keys];
+    const Band b = band(q0, nq, k0, nk);
+    const auto r = columns(position.table, b);
+    Eigen::Map<Tokens<S>> rq(by_distance, b.count, nq), rv(of_distance, b.count, 1), ku(of_key, nk, 1);
+    multiply(rq, r.transpose(), q.middleCols(q0, nq));
+    multiply(rv, r.transpose(), head(position.v));
+    multiply(ku, k.middleCols(k0, nk).transpose(), head(position.u));
+    each(nq, nk, [&](Index i, Index j) { s(i, j) += rq(nk - 1 - i + j, j) + rv(nk - 1 - i + j, 0) + ku(i, 0); });
+  }
+  // T(d, j) = dA(i, j)    dQ += R T    dR += Q T' + v (T 1)'    dv += R T 1    du += K dA 1    dK += u (dA 1)'
+  void relative_backward(Index q0, Index nq, Index k0, Index nk, const Write<S>& ds) {
+    S by_distance[most * tile_queries], of_distance[most], of_key[tile_keys];
+    const Band b = band(q0, nq, k0, nk);
+    const auto r = columns(position.table, b);
+    Eigen::Map<Tokens<S>> t(by_distance, b.count, nq), t1(of_distance, b.count, 1), a1(of_key, nk, 1);
+    t.setZero();
+    each(nq, nk, [&](Index i, Index j) { t(nk - 1 - i + j, j) = ds(i, j); });
+    t1 = t.rowwise().sum();
+    a1 = ds.rowwise().sum();
+    if (dq.wanted()) multiply(dq.middleCols(q0, nq), r, t, true);
+    auto dr = columns(position.dtable, b);
+    multiply(dr, q.middleCols(q0, nq), t.transpose(), true);
+    multiply(dr, head(position.v), t1.transpose(), true);
+    multiply(head(position.dv), r, t1, true);
+    multiply(head(position.du), k.middleCols(k0, nk), a1, true);
+    if (dk.wanted()) multiply(dk.middleCols(k0, nk), head(position.u), a1.transpose(), true);
+  }
+};
+
+/// Weights that are dropped in training, and what is left made larger by 1 / (1 - rate) (Srivastava et al. 2014). Which ones
+/// is a hash of the seed, the layer, the head, the query and the key.
+class DroppedWeights {
+ public:
+  DroppedWeights(double rate, const Random& of_layer, Index head, Index first_query, Every queries, Every keys)
+      : rate_(rate), layer_(of_layer), head_(head), first_query_(first_query), queries_(queries), keys_(keys) {}
+  bool active() const { return rate_ > 0; }
+  template <class M>
+  void apply(Index q0, Index nq, Index k0, Index nk, M&& w) const {
+    using S = typename Plain<M>::Scalar;
+    if (!active()) return;
+    const S kept = S(1 / (1 - rate_));
+    for (Index j = 0; j < nq; ++j) {
+      const Index query = first_query_ + queries_.first + queries_.step * (q0 + j);
+      const Random of_query(layer_.bits_at(std::uint64_t(query)), std::uint64_t(head_));
+      for (Index i = 0; i < nk; ++i) {
+        const Index key = keys_.first + keys_.step * (k0 + i);
+        w(i, j) *= of_query.uniform_at(std::uint64_t(key)) < rate_ ? S(0) : kept;
+      }
+    }
+  }
+  template <class M>
+  void backward(Index, Index, Index, Index, M&&) const {}
+
+ private:
+  double rate_;
+  Random layer_;
+  Index head_, first_query_;
+  Every queries_, keys_;
+};
+
+}  // namespace heed::detail

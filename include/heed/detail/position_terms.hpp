@@ -1,0 +1,86 @@
+#pragma once
+#include "heed/core/activations.hpp"
+#include "heed/detail/dot_product_score.hpp"
+#include "heed/detail/sinusoid.hpp"
+#include "heed/layers/linear.hpp"
+#include "heed/layers/positions.hpp"
+
+namespace heed::detail {
+
+/// What a position adds to the scores of a dot-product attention: its weights, and the table of relative positions. The
+/// formulas stand at the functions of layers/positions.hpp.
+template <class S>
+class PositionTerms {
+ public:
+  Position position;
+  Index heads;
+  Linear<S> pos_proj{{}, {}};
+  Weight<Dynamic, 1> u, v, slope;
+  Columns<> encodings, table;  // a column for each relative position, along an axis of its own
+
+  PositionTerms(Scope at, const Position& position_, Index dim, Index heads_) : position(position_), heads(heads_) {
+    if (position.kind == Position::Kind::relative) {
+      const Scope distances = at.along(at.new_axis());
+      encodings = distances.columns(dim);
+      table = distances.columns(dim);
+      pos_proj = Linear<S>(at / "pos_proj", dim, dim, false);
+      u = at.weight<Dynamic>("pos_bias_u", {dim}, zero());
+      v = at.weight<Dynamic>("pos_bias_v", {dim}, zero());
+    }
+    if (position.kind == Position::Kind::distance)
+      slope = at.weight<Dynamic>("distance_slope", {heads}, {[](double* w, Index rows, Index, double, Random&) {
+                                   for (Index h = 0; h < rows; ++h) w[h] = alibi_slope(h, rows);
+                                 }});
+  }
+
+  /// Begins the table of all relative positions that a tile may meet, and projects their encodings. visit(f) calls
+  /// f(sight, queries, keys) for each sequence. Returns the least of these positions.
+  template <class Visit>
+  Index tabulate(ParametersView<const S> p, ActivationsView<S> a, Visit visit) const {
+    if (!table) return 0;
+    const Interval range = range_of(visit);
+    a.begin(table.axis, 1, [&](Index) { return range.end - range.begin; });
+    sinusoidal_encodings(range.begin, 1, Write<S>(a[encodings]));
+    pos_proj.forward(p, a[encodings], a[table]);
+    return range.begin;
+  }
+  template <class Visit>
+  static Interval range_of(Visit visit) {
+    Interval range{0, 1};
+    visit([&](const Sight& sight, Index queries, Index keys) {
+      if (queries == 0 || keys == 0) return;
+      const Mask& m = sight.mask;
+      const Index step = std::max(m.stride, Index(1)), slack = step * tile_queries;  // a tile sees a little more
+      const Index far = std::max(m.behind, m.stride > 0 ? m.far : 0);
+      range.begin =
+          std::min(range.begin, std::max(sight.distance(0, keys - 1), -std::min(m.ahead, unlimited - slack) - slack));
+      range.end = std::max(range.end, std::min(sight.distance(queries - 1, 0), far + slack) + 1);
+    });
+    return range;
+  }
+
+  /// The terms of one head. With g, gradients are added to it, to a.d(table) and to those of the places.
+  PositionScore<S> of_head(ParametersView<const S> p, ActivationsView<S> a, Index h, Index nearest,
+                           const Places<S>& places, const ParametersView<S>* g) const {
+    using Kind = typename PositionScore<S>::Kind;
+    if (position.kind == Position::Kind::alibi) return {.kind = Kind::steps, .slope = S(alibi_slope(h, heads))};
+    if (position.kind == Position::Kind::distance)
+      return {.kind = Kind::places, .slope = p[slope](h), .dslope = g ? &(*g)[slope](h) : nullptr, .places = places};
+    if (position.kind != Position::Kind::relative) return {};
+    const Index e = table.rows / heads, first = h * e;
+    return {.kind = Kind::relative,
+            .table = a[table].middleRows(first, e),
+            .dtable = g ? Gradient<S>(add_to(a.d(table).middleRows(first, e))) : no_gradient,
+            .nearest = nearest,
+            .u = p[u].data() + first,
+            .v = p[v].data() + first,
+            .du = g ? (*g)[u].data() + first : nullptr,
+            .dv = g ? (*g)[v].data() + first : nullptr};
+  }
+
+ private:
+  /// The slopes of ALiBi (Press et al. 2022, sec. 3): 2^(-8/H), 2^(-16/H), ...
+  static double alibi_slope(Index h, Index heads) { return std::exp2(-8.0 * double(h + 1) / double(heads)); }
+};
+
+}  // namespace heed::detail
