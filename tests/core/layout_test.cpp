@@ -159,6 +159,6 @@ TEST_CASE("Layout: errors") {
   CHECK_THROWS_WITH(at.along(Axis{}).columns(2), ContainsSubstring("axis -1 is not one of its 1"));
   CHECK_THROWS_WITH(at.along(Axis{1}).remembered(2), ContainsSubstring("axis 1 is not one of its 1"));
   while (layout.axes() < Layout::max_axes) layout.axis();
-  CHECK_THROWS_WITH(layout.axis(), ContainsSubstring("Layout: more than 16 axes"));
+  CHECK_THROWS_WITH(layout.axis(), ContainsSubstring("Layout: more than 64 axes"));
   CHECK(layout.parameters() == 3);
 }

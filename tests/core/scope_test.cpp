@@ -29,7 +29,7 @@ TEST_CASE("Scope: a child leaves its parent as it was") {
   CHECK(b.name() == "net.b");
 }
 
-TEST_CASE("Scope: the same place along another axis, and a child axis") {
+TEST_CASE("Scope: the same place along another axis, a child axis and a sibling") {
   Layout layout;
   const Axis time = layout.axis(), other = layout.axis();
   const Scope at(layout, time, "net");
@@ -40,6 +40,12 @@ TEST_CASE("Scope: the same place along another axis, and a child axis") {
   const Axis child = at.child_axis();
   CHECK(child == Axis{2});
   CHECK(layout[child].parent == time);
+  CHECK(at.along(child).sibling_axis() == Axis{3});
+  CHECK(layout[Axis{3}].parent == time);
+  CHECK(layout[at.sibling_axis()].parent == Axis{});
+  CHECK(layout[at.along(child).new_axis()].parent == Axis{});
+  CHECK(at.along(child).nested());
+  CHECK(!at.nested());
 }
 
 TEST_CASE("Scope: handles know their place") {

@@ -64,7 +64,7 @@ class Layout {
     Index remembered = 0;  // rows of memory
     Index lookback = 0;    // how many columns back (itself included) its layers look, unlimited if any does
   };
-  static constexpr int max_axes = 16;
+  static constexpr int max_axes = 64;
 
   /// Without names (`Layout(false)`) only sizes are counted, and nothing touches the heap.
   explicit Layout(bool named = true) : named_(named) {}

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+
 #include "heed/core/grid.hpp"
 #include "heed/core/memory.hpp"
 
