@@ -68,6 +68,7 @@ class LuongDecoder {
                 ParametersView<S> g, Gradient<S> dx, Gradient<S> dsource) const {
     check(x, source, "dy", dy, a);
     detail::expect_gradient("LuongDecoder", "dx", dx, in(), x.cols());
+    detail::expect_gradient("LuongDecoder", "dsource", dsource, source_dim(), source.cols());
     attention.backward(p, a[states], source, a[answers], dy, a, g, a.d(states), dsource);
     gru.backward(p, a[input], a.d(states), a, g, a.d(input));
     if (dx.wanted()) dx.put(0, a.d(input));
