@@ -348,3 +348,43 @@ TEST_CASE("Categorical: errors") {
   CHECK_THROWS_WITH(c.divergence(Categorical<double>(Matrix(2, 1).setZero(), 0)),
                     ContainsSubstring("3 actions, but the other has 2"));
 }
+
+TEST_CASE("Categorical of one sequence of a row is that of the same numbers in a column") {
+  using heed::column_of, heed::Sequences;
+  const Sequences of{2, 0, 3, 1};
+  Matrix row = random_logits(1, 6, 2), drow = Matrix::Constant(1, 6, 5);
+  Eigen::Matrix<bool, 1, heed::Dynamic> mask(6);
+  mask << true, false, true, true, false, true;
+  for (const Index s : {0, 2, 3}) {
+    const Index first = of.first(s), n = of.length(s);
+    const Matrix column = row.middleCols(first, n).transpose();
+    const Mask allowed = mask.middleCols(first, n).transpose();
+    for (const bool masked : {false, true}) {
+      const auto one = masked ? Categorical<double>(row, of, s, mask) : Categorical<double>(row, of, s);
+      const auto other = masked ? Categorical<double>(column, 0, allowed) : Categorical<double>(column, 0);
+      CHECK(one.actions() == n);
+      CHECK(one.mode() == other.mode());
+      CHECK(one.entropy() == other.entropy());
+      for (Index i = 0; i < n; ++i) CHECK(one.probability(i) == other.probability(i));
+      Random a(1), b(1);
+      CHECK(one.sample(a) == other.sample(b));
+      Matrix dcolumn = Matrix::Constant(n, 1, 5);
+      drow.setConstant(5);
+      one.add_log_prob_gradient(0, 0.7, column_of(drow, of, s));
+      one.add_entropy_gradient(0.3, column_of(drow, of, s));
+      other.add_log_prob_gradient(0, 0.7, dcolumn);
+      other.add_entropy_gradient(0.3, dcolumn);
+      CHECK(drow.middleCols(first, n).transpose() == dcolumn);
+      CHECK((drow.leftCols(first).array() == 5).all());
+      CHECK((drow.rightCols(6 - first - n).array() == 5).all());
+    }
+  }
+  using Catch::Matchers::Contains;
+  CHECK_THROWS_WITH(Categorical<double>(row, of, 1), Contains("nothing to choose from in sequence 1"));
+  CHECK_THROWS_WITH(Categorical<double>(row, of, 4), Contains("sequence 4 is not one of 4"));
+  CHECK_THROWS_WITH(Categorical<double>(row, Sequences{2, 3}, 0), Contains("the row is 1 x 6, but 1 x 5 is needed"));
+  CHECK_THROWS_WITH(Categorical<double>(Matrix(2, 6), of, 0), Contains("2 features, but 1"));
+  CHECK_THROWS_WITH(Categorical<double>(row, of, 0, mask.leftCols(5)), Contains("the row is 1 x 5"));
+  mask.setConstant(false);
+  CHECK_THROWS_WITH(Categorical<double>(row, of, 2, mask), Contains("each of the 3 actions in column 2 is masked"));
+}

@@ -254,7 +254,7 @@ TEST_CASE("HardAttention chooses as often as the softmax says, each head and que
   check_counts(next, first, first);
 }
 
-TEST_CASE("HardAttention: the same seed, the same bits; evaluating needs none") {
+TEST_CASE("HardAttention: the same seed, the same bits, and evaluating needs none") {
   auto s = attention<float>(4, 4, 2, causal(), false);
   const auto run = [&](heed::Mode mode) {
     s.a.mode = mode;

@@ -41,7 +41,7 @@ void check_agreement(const Agent<Net>& agent, const World& world, double toleran
     REQUIRE(Index(episodes.log_probs.size()) == episodes.steps());
     auto a = recompute(agent, world, episodes);
     for (Index t = 0; t < episodes.steps(); ++t) {
-      const Categorical<S> policy(a[agent.net.logits], t);
+      const Categorical<S> policy = decision(agent.net, a.view(), t);
       CHECK(std::abs(policy.log_prob(episodes.actions[std::size_t(t)]) - episodes.log_probs[std::size_t(t)]) <=
             tolerance);
     }
@@ -82,7 +82,7 @@ struct Crowd : Counting {
 static_assert(EntityEnvironment<Crowd>);
 
 /// A network of a user's own: attention over the entities in sight, then the logits.
-struct EntityPolicy {
+struct OwnPolicy {
   using Scalar = double;
   struct Config {
     Index observation, actions;
@@ -93,7 +93,7 @@ struct EntityPolicy {
   Linear<double> head;
   Columns<> pooled, logits;
 
-  EntityPolicy(Scope at, const Config& c)
+  OwnPolicy(Scope at, const Config& c)
       : time(at.axis()),
         input(at.child_axis()),
         observation(c.observation),
@@ -115,7 +115,7 @@ struct EntityPolicy {
     pool.backward(p, x, a.d(pooled), a, g, dx);
   }
 };
-static_assert(Policy<EntityPolicy>);
+static_assert(Policy<OwnPolicy>);
 
 }  // namespace
 
@@ -128,7 +128,7 @@ TEST_CASE("rollout: acting and learning agree") {
                   1e-12);
   check_agreement(make_agent<AttentionPolicy<float>>({}), world, 2e-5);
   check_agreement(make_agent<TransformerPolicy<float>>({}), world, 2e-5);
-  check_agreement(make_agent<EntityPolicy>({}, 2), Crowd{}, 1e-12);
+  check_agreement(make_agent<OwnPolicy>({}, 2), Crowd{}, 1e-12);
 }
 
 TEST_CASE("rollout: each episode is recorded from its start to its end") {

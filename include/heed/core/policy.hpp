@@ -21,7 +21,10 @@ concept Network = requires(Scope at, const typename N::Config& config) {
 ///   observation is a set of entities),
 /// - `forward(p, x, a)` over whole sequences, `backward(p, x, a, g, dx)` from the gradients of its outputs, and
 ///   `extend(p, x, m, a)`: forward for the columns that follow what memory holds,
-/// - `logits`: a column a decision. A network with a `value` handle that is not empty has a learned value, too.
+/// - `logits`: a column a decision, along time; or, of a network that points, one row along a child axis of time: action
+///   i is to choose the i-th entity of the step.
+///
+/// A network with a `value` handle that is not empty has a learned value, too.
 template <class N>
 concept Policy = Network<N> &&
     requires(const N net, ParametersView<const typename N::Scalar> p, ParametersView<typename N::Scalar> g,

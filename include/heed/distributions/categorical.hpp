@@ -3,9 +3,21 @@
 #include <limits>
 
 #include "heed/core/random.hpp"
-#include "heed/core/tokens.hpp"
+#include "heed/core/sequences.hpp"
 
 namespace heed {
+
+/// The numbers of one sequence of a row, 1 x n, as a column: what a Categorical of that sequence reads and adds to.
+template <class M>
+auto column_of(M&& row, SequencesView sequences, Index i) {
+  using Number = std::remove_pointer_t<decltype(row.data())>;
+  using Column = Tokens<std::remove_const_t<Number>>;
+  if (i < 0 || i >= sequences.count()) [[unlikely]]
+    detail::fail("column_of: sequence %ld is not one of %ld", long(i), long(sequences.count()));
+  detail::expect_shape("column_of", "the row", row, detail::checked_rows<1>(row), sequences.columns());
+  return Eigen::Map<std::conditional_t<std::is_const_v<Number>, const Column, Column>>(
+      detail::place(row.data()) + sequences.first(i), sequences.length(i), 1);
+}
 
 /// The categorical distribution given by one column of logits:
 ///
@@ -14,17 +26,26 @@ namespace heed {
 ///   logits l: actions x n, of which column `column` is used    mask: actions x n, false where an action is not allowed
 ///   entropy and divergence: nats
 ///
+/// Or by one sequence of a row of logits, where the actions are to choose one of the entities in sight:
+///
+///   logits: 1 x n, of which sequence `column` is used    mask: 1 x n    actions: numbered from 0 in each sequence
+///
 /// An action that is masked, or whose logit is -inf, is impossible: probability 0, never sampled, gradient 0. Errors: a
 /// logit that is NaN or +inf (of an action that is allowed), a column whose every action is impossible, log p of an
-/// impossible action, an action out of range.
+/// impossible action, an action out of range, a sequence without entities.
 ///
 /// It is a view, made anew where it is needed: it keeps pointers to the column and allocates nothing.
 template <class S>
 class Categorical {
  public:
-  Categorical(Read<S> logits, Index column) : Categorical(logits, column, nullptr) {}
+  Categorical(Read<S> logits, Index column) : Categorical(checked(logits, column), nullptr, logits.rows(), column) {}
   Categorical(Read<S> logits, Index column, Read<bool> mask)
-      : Categorical(logits, column, checked(mask, logits, column)) {}
+      : Categorical(checked(logits, column), checked(mask, logits, column), logits.rows(), column) {}
+  Categorical(Read<S, 1> row, SequencesView sequences, Index column)
+      : Categorical(checked(row, sequences, column), nullptr, sequences.length(column), column) {}
+  Categorical(Read<S, 1> row, SequencesView sequences, Index column, Read<bool, 1> mask)
+      : Categorical(checked(row, sequences, column), column_of(mask, sequences, column).data(),
+                    sequences.length(column), column) {}
 
   Index actions() const { return actions_; }
   /// The most probable action, the first of several.
@@ -90,10 +111,8 @@ class Categorical {
  private:
   static constexpr S infinity = std::numeric_limits<S>::infinity();
 
-  Categorical(const Read<S>& logits, Index column, const bool* mask)
-      : logits_(logits.data() + column * logits.outerStride()), mask_(mask), actions_(logits.rows()), column_(column) {
-    if (column < 0 || column >= logits.cols()) [[unlikely]]
-      detail::fail("Categorical: column %ld is not one of %ld", long(column), long(logits.cols()));
+  Categorical(const S* logits, const bool* mask, Index actions, Index column)
+      : logits_(logits), mask_(mask), actions_(actions), column_(column) {
     for (Index i = 0; i < actions_; ++i) {
       const S l = logit(i);
       if (std::isnan(l) || l == infinity) [[unlikely]]
@@ -110,6 +129,17 @@ class Categorical {
     log_sum_ = S(std::log1p(others));  // exact also where one action is nearly certain
   }
 
+  static const S* checked(const Read<S>& logits, Index column) {
+    if (column < 0 || column >= logits.cols()) [[unlikely]]
+      detail::fail("Categorical: column %ld is not one of %ld", long(column), long(logits.cols()));
+    return logits.data() + column * logits.outerStride();
+  }
+  static const S* checked(const Read<S, 1>& row, SequencesView sequences, Index column) {
+    const auto logits = column_of(row, sequences, column);
+    if (logits.size() == 0) [[unlikely]]
+      detail::fail("Categorical: there is nothing to choose from in sequence %ld", long(column));
+    return logits.data();
+  }
   static const bool* checked(const Read<bool>& mask, const Read<S>& logits, Index column) {
     detail::expect_shape("Categorical", "mask", mask, logits.rows(), logits.cols());
     return mask.data() + column * mask.outerStride();

@@ -158,13 +158,14 @@ class Reinforce {
   /// Fills the gradients of logits and value; returns the mean entropy.
   double loss_gradient(const Episodes<S>& episodes) {
     const double share = 1 / double(episodes.count());
-    auto logits = activations_[agent_.net.logits], dlogits = activations_.d(agent_.net.logits);
-    dlogits.setZero();
+    const ActivationsView<S> a = activations_;
+    a.d(agent_.net.logits).setZero();
     double entropy = 0;
     for (Index t = 0; t < episodes.steps(); ++t) {
-      const Categorical<S> policy(logits, t);
-      policy.add_log_prob_gradient(episodes.actions[std::size_t(t)], S(-share * advantages_[t]), dlogits.col(t));
-      if (config.entropy != 0) policy.add_entropy_gradient(S(-share * config.entropy), dlogits.col(t));
+      const Categorical<S> policy = decision(agent_.net, a, t);
+      const auto dlogits = decision_gradient(agent_.net, a, t);
+      policy.add_log_prob_gradient(episodes.actions[std::size_t(t)], S(-share * advantages_[t]), dlogits);
+      if (config.entropy != 0) policy.add_entropy_gradient(S(-share * config.entropy), dlogits);
       entropy += double(policy.entropy());
     }
     if (const auto value = value_of(agent_.net)) {

@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "heed/core/agent.hpp"
-#include "heed/distributions/categorical.hpp"
+#include "heed/rl/decision.hpp"
 #include "heed/rl/environment.hpp"
 #include "heed/rl/episodes.hpp"
 
@@ -76,10 +76,13 @@ class Rollout {
 
   static Index checked(const Agent<Net>& agent, const World& world, Index episodes) {
     if (episodes < 1) detail::fail("Rollout: %ld episodes, but at least 1 is needed", long(episodes));
-    if (agent.net.observation != world.observation() || agent.net.logits.rows != world.actions())
+    const Index actions = points(agent.net) ? world.actions() : agent.net.logits.rows;
+    if (agent.net.observation != world.observation() || actions != world.actions())
       detail::fail("Rollout: the policy is for observations of %ld and %ld actions, but the world has %ld and %ld",
-                   long(agent.net.observation), long(agent.net.logits.rows), long(world.observation()),
-                   long(world.actions()));
+                   long(agent.net.observation), long(actions), long(world.observation()), long(world.actions()));
+    if (points(agent.net) && !(agent.net.logits.axis == agent.net.input))
+      detail::fail("Rollout: the policy points along axis %d, but the entities lie along axis %d",
+                   agent.net.logits.axis.id, Axis(agent.net.input).id);
     if (EntityEnvironment<World> && agent.net.input == agent.net.time)
       detail::fail("Rollout: the world shows sets of entities, but the policy takes one column a step");
     return episodes;
@@ -131,7 +134,7 @@ class Rollout {
   }
   void step(std::size_t number, Index i, Index column, Index columns, Choice choice) {
     Lane& lane = lanes_[number];
-    const Categorical<S> policy(activations_[net_.logits], i);
+    const Categorical<S> policy = decision(net_, activations_.view(), i);
     const Index action = choice == Choice::sample ? policy.sample(lane.random) : policy.mode();
     const Index t = memory_.length(net_.time, Index(number));
     const Outcome outcome = world_.step(lane.state, action);
