@@ -16,7 +16,7 @@ struct Around {
   Residual<S, D> residual;
 
   Around(Scope at, Index dim, bool norm_first)
-      : linear(at / "linear", dim, dim), norm(at / "norm", dim), residual(at, norm, norm_first) {}
+      : linear(at / "linear", dim, dim), norm(at / "norm", dim), residual(at, norm, {at / "dropout", 0}, norm_first) {}
   void forward(heed::ParametersView<const S> p, heed::Read<S, D> x, heed::Write<S, D> y,
                heed::ActivationsView<S> a) const {
     residual.forward(p, x, y, a, [&](heed::Read<S, D> from, heed::Write<S, D> to) { linear.forward(p, from, to); });

@@ -1,12 +1,13 @@
 #pragma once
 #include "heed/layers/activation.hpp"
+#include "heed/layers/dropout.hpp"
 #include "heed/layers/linear.hpp"
 
 namespace heed {
 
 /// The feed-forward part of a transformer block: each token alone (Vaswani et al. 2017, eq. 2).
 ///
-///   y = W2 f(W1 x + b1) + b2
+///   y = W2 dropout(f(W1 x + b1)) + b2
 ///
 ///   x, y: D x n, along the axis of its scope    W1, b1: "linear1", inner x D    W2, b2: "linear2", D x inner
 ///   f: any Nonlinearity    inner: 0 means 4 D    initial values: PyTorch's, see LinearInit
@@ -16,32 +17,38 @@ class FeedForward {
   Linear<S, D, Dynamic> linear1;
   Linear<S, Dynamic, D> linear2;
   Activation<S> activation;
-  Columns<> inner, activated;
+  Dropout<S> dropout;
+  Columns<> inner, activated, kept;  // kept: what dropout leaves; none where nothing is dropped
 
-  FeedForward(Scope at, Index dim, Index width = 0, Nonlinearity f = Nonlinearity::relu)
+  FeedForward(Scope at, Index dim, Index width = 0, Nonlinearity f = Nonlinearity::relu, double dropout_rate = 0)
       : linear1(at / "linear1", dim, width != 0 ? width : 4 * dim),
         linear2(at / "linear2", linear1.out(), dim),
         activation(f),
+        dropout(at / "dropout", dropout_rate),
         inner(at.columns(linear1.out())),
-        activated(at.columns(linear1.out())) {}
+        activated(at.columns(linear1.out())),
+        kept(dropout_rate > 0 ? at.columns(linear1.out()) : Columns<>()) {}
 
   void forward(ParametersView<const S> p, Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
     check(x, "y", y, a);
     linear1.forward(p, x, a[inner]);
     activation.forward(a[inner], a[activated]);
-    linear2.forward(p, a[activated], y);
+    if (kept) dropout.forward(a[activated], a[kept], a);
+    linear2.forward(p, a[used()], y);
   }
 
   void backward(ParametersView<const S> p, Read<S, D> x, Read<S, D> dy, ActivationsView<S> a, ParametersView<S> g,
                 Gradient<S, D> dx) const {
     check(x, "dy", dy, a);
     detail::expect_gradient("FeedForward", "dx", dx, x.rows(), x.cols());
-    linear2.backward(p, a[activated], dy, g, a.d(activated));
+    linear2.backward(p, a[used()], dy, g, a.d(used()));
+    if (kept) dropout.backward(a.d(kept), a, a.d(activated));
     activation.backward(a[inner], a[activated], a.d(activated), a.d(inner));
     linear1.backward(p, x, a.d(inner), g, dx);
   }
 
  private:
+  const Columns<>& used() const { return kept ? kept : activated; }
   template <class Y>
   void check(const Read<S, D>& x, const char* what, const Y& y, ActivationsView<S> a) const {
     detail::expect_shape("FeedForward", "x", x, linear1.in(), a.columns(inner.axis));

@@ -5,14 +5,17 @@
 
 namespace heed {
 
-/// One transformer block, as torch.nn.TransformerEncoderLayer without dropout.
+/// One transformer block, as torch.nn.TransformerEncoderLayer. In training dropout falls on attention weights, on f and on
+/// what is added to the stream.
 ///
 ///   pre-norm (Xiong et al. 2020):         h = x + attention(norm1(x))     y = h + W2 f(W1 norm2(h) + b1) + b2
 ///   post-norm (Vaswani et al. 2017):      h = norm1(x + attention(x))     y = norm2(h + W2 f(W1 h + b1) + b2)
 ///
 ///   x, y: D x n, along the axis of its scope    attention: "self_attn"    W1, b1: "linear1"    W2, b2: "linear2"
 ///   f: any Nonlinearity (PyTorch has ReLU and GELU)
-template <class S, int D = Dynamic>
+///
+/// Attention may be SegmentAttention, too, which learns from episodes in segments.
+template <class S, int D = Dynamic, class Attention = MultiHeadAttention<S, D>>
 class TransformerBlock {
  public:
   struct Config {
@@ -22,8 +25,9 @@ class TransformerBlock {
     Position position = {};  // rotary(), alibi(), relative()
     bool norm_first = true;
     Nonlinearity activation = Nonlinearity::relu;
+    double dropout = 0;
   };
-  MultiHeadAttention<S, D> attention;
+  Attention attention;
   FeedForward<S, D> feed_forward;
   LayerNorm<S, D> norm1, norm2;
   Residual<S, D> attended;
@@ -31,13 +35,14 @@ class TransformerBlock {
   Residual<S, D> fed;
 
   TransformerBlock(Scope at, Config c)
-      : attention(at / "self_attn", {.dim = c.dim, .heads = c.heads, .mask = c.mask, .position = c.position}),
-        feed_forward(at, c.dim, c.inner, c.activation),
+      : attention(at / "self_attn",
+                  {.dim = c.dim, .heads = c.heads, .mask = c.mask, .position = c.position, .dropout = c.dropout}),
+        feed_forward(at, c.dim, c.inner, c.activation, c.dropout),
         norm1(at / "norm1", c.dim),
         norm2(at / "norm2", c.dim),
-        attended(at, norm1, c.norm_first),
+        attended(at, norm1, {at / "dropout1", c.dropout}, c.norm_first),
         h(at.columns<D>(c.dim)),
-        fed(at, norm2, c.norm_first) {}
+        fed(at, norm2, {at / "dropout2", c.dropout}, c.norm_first) {}
 
   void forward(ParametersView<const S> p, Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
     run(p, x, y, a, [&](Read<S, D> from, Write<S, D> to) { attention.forward(p, from, to, a); });
