@@ -24,9 +24,21 @@ struct Batch {
     source.conservativeResize(1, lengths.columns());
     target.conservativeResize(1, lengths.columns());
   }
-  static char letter(double symbol) { return char('a' + int(symbol)); }
+  /// The first sequence as letters, and what is wanted of it.
+  std::string first_source() const {
+    return letters([&](Index i) { return Index(source(0, i)); });
+  }
+  std::string first_wanted() const {
+    return letters([&](Index i) { return wanted[std::size_t(i)]; });
+  }
 
  private:
+  template <class Symbol>
+  std::string letters(Symbol symbol) const {
+    std::string all;
+    for (Index i = 0; i < lengths.length(0); ++i) all += char('a' + symbol(i));
+    return all;
+  }
   void append(std::string s, bool sorts) {
     const Index first = lengths.columns();
     for (std::size_t i = 0; i < s.size(); ++i) source(0, first + Index(i)) = float(s[i] - 'a');

@@ -6,9 +6,8 @@ root=$(cd -P "$(dirname "$0")/.." && pwd)
 
 # Not build/tests: that is where the plain `cmake -B build` keeps its own.
 build=$root/build/run/tests
-# -O1, which is fast enough for the tests and compiles in half the time. The comparison with PyTorch is for CI, and for whoever
-# says HEED_PARITY=ON.
+# The comparison with PyTorch takes longest to compile: it is for CI, and for whoever says HEED_PARITY=ON.
 configure "$build" "Eigen3 Catch2 nlohmann_json" -DHEED_TESTS=ON -DHEED_EXAMPLES=OFF -DHEED_BENCHMARKS=OFF \
-  -DHEED_PARITY="${HEED_PARITY:-OFF}" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG=-O1
+  -DHEED_PARITY="${HEED_PARITY:-OFF}"
 cmake --build "$build" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(cores)}"
 exec ctest --test-dir "$build" --parallel "${CTEST_PARALLEL_LEVEL:-$(cores)}" --output-on-failure "$@"
