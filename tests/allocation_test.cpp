@@ -1,5 +1,5 @@
 // After the largest batch was seen, nothing is allocated.
-#include "allocations.hpp"
+#include "allocation.hpp"
 
 #include <cstdlib>
 
@@ -17,62 +17,10 @@
 #include "heed/optimizers/clip.hpp"
 #include "heed/optimizers/sgd.hpp"
 #include "heed/rl/reinforce.hpp"
-#include "support.hpp"
 
 using namespace support;
 
 namespace {
-
-template <class F>
-void check_quiet(const char* what, F f) {
-  const long before = allocations::count();
-  f();
-  const long made = allocations::count() - before;
-  INFO(what);
-  CHECK(made == 0);
-}
-
-bool counted() {
-  if (!allocations::counted()) WARN("left out: allocations cannot be counted here");
-  return allocations::counted();
-}
-
-/// A pass over a batch, over a smaller one and, where the layer acts, twice extending lanes by the whole batch.
-template <class S>
-void check_layer(const char* name, Subject<S>& s, Lengths time, Lengths source = {}, bool acts = true) {
-  INFO(name << (sizeof(S) == 4 ? ", float" : ", double"));
-  Parameters<S> g(s.layout);
-  const auto check_pass = [&](const char* what, heed::Gradient<S> (*into)(Tokens<S>&), bool warm) {
-    s.begin(time, source);
-    const Tokens<S> dy = random<S>(s.y.rows(), s.y.cols(), 1);
-    std::vector<heed::Gradient<S>> to;
-    for (Tokens<S>& d : s.dx) to.push_back(into(d));
-    const auto pass = [&] {
-      s.forward();
-      s.run_backward(dy, g, to);
-    };
-    if (!warm) pass();
-    check_quiet(what, pass);
-  };
-  check_pass(
-      "forward and backward", [](Tokens<S>& d) { return heed::Gradient<S>(d); }, false);
-
-  if (acts) {
-    heed::Memory<S> m(s.layout, Index(time.size()), {.columns = 3 * sum(time) + 3 * sum(source), .chunk = sum(time)});
-    const auto act = [&] {
-      s.extend(m);
-      m.advance();
-    };
-    act();
-    check_quiet("extend", act);
-  }
-
-  for (Index& n : s.axes[0] == s.time ? time : source) n /= 4;  // a pooled axis has a sequence for each column of time
-  check_pass(
-      "a smaller batch", [](Tokens<S>& d) { return heed::Gradient<S>(heed::add_to(d)); }, true);
-  check_pass(
-      "without dx", [](Tokens<S>&) { return heed::Gradient<S>(heed::no_gradient); }, true);
-}
 
 template <class S>
 void check_layers(Index width, const Lengths& time, const Lengths& source) {
@@ -83,13 +31,13 @@ void check_layers(Index width, const Lengths& time, const Lengths& source) {
   {
     using Layer = heed::Linear<S>;
     Rig<S, Layer> s({width}, width, [=](Subject<S>& at) { return Layer(at.at(), width, width); });
-    check_layer("Linear", s, time, {}, false);
+    check_layer("Linear", s, time, {}, Acts::no);
   }
   for (const auto kind : {heed::Nonlinearity::tanh, heed::Nonlinearity::gelu, heed::Nonlinearity::gelu_tanh,
                           heed::Nonlinearity::silu, heed::Nonlinearity::softplus}) {
     using Layer = heed::Activation<S>;
     Rig<S, Layer> s({width}, width, [=](Subject<S>&) { return Layer(kind); });
-    check_layer("Activation", s, time, {}, false);
+    check_layer("Activation", s, time, {}, Acts::no);
   }
   {
     using Layer = heed::SinusoidalPositionalEncoding<S>;
@@ -134,13 +82,13 @@ void check_layers(Index width, const Lengths& time, const Lengths& source) {
     using Layer = heed::AdditivePooling<S>;
     Rig<S, Layer> s(
         {width}, width, [=](Subject<S>& at) { return Layer(pool(at), width, width); }, {}, true);
-    check_layer("AdditivePooling", s, time, pooled, false);
+    check_layer("AdditivePooling", s, time, pooled, Acts::no);
   }
   for (const auto kind : {heed::PoolingKind::mean, heed::PoolingKind::max, heed::PoolingKind::last}) {
     using Layer = heed::Pooling<S>;
     Rig<S, Layer> s(
         {width}, width, [=](Subject<S>& at) { return Layer(pool(at), kind); }, {}, true);
-    check_layer("Pooling", s, time, pooled, false);
+    check_layer("Pooling", s, time, pooled, Acts::no);
   }
 }
 

@@ -288,3 +288,58 @@ TEST_CASE("attention, all settings: a memory that has forgotten its oldest token
     for (int i = 0; i < 12; ++i) lanes.step({1, i % 4}, {});
   });
 }
+
+TEST_CASE("attention, settings that cannot be") {
+  const auto make = [](AttentionConfig c) {
+    heed::Layout layout;
+    const Axis time = layout.axis(), source = layout.axis();
+    heed::DotProductAttention<float>(Scope(layout, time), source, c);
+  };
+  make({.dim = 8, .heads = 2, .position = heed::rotary()});
+  check_complaint("rotary positions need heads of an even size, but it is 3",
+                  [&] { make({.dim = 6, .heads = 2, .position = heed::rotary()}); });
+  check_complaint("rotary base -1 must be positive",
+                  [&] { make({.dim = 8, .heads = 2, .position = heed::rotary(false, -1)}); });
+  check_complaint("heads 4 is not a multiple of key heads 3", [&] { make({.dim = 8, .heads = 4, .key_heads = 3}); });
+  check_complaint("heads 4 is not a multiple of key heads 8", [&] { make({.dim = 8, .heads = 4, .key_heads = 8}); });
+  check_complaint("heads 4 is not a multiple of key heads -1", [&] { make({.dim = 8, .heads = 4, .key_heads = -1}); });
+  check_complaint("relative positions need as many key heads as heads, but there are 1 and 4",
+                  [&] { make({.dim = 8, .heads = 4, .key_heads = 1, .position = heed::relative()}); });
+  check_complaint("-2 memory tokens", [&] { make({.dim = 8, .memory_tokens = -2}); });
+  check_complaint("dim 0 and value dim 0 must be multiples of heads 1", [&] { make({}); });
+  check_complaint("Strided: stride 0 must be at least 1", [] { heed::Strided(0); });
+}
+
+TEST_CASE("attention by distance: places along other axes, or of other sizes") {
+  heed::Layout layout;
+  const Axis time = layout.axis(), source = layout.axis();
+  const Scope at(layout, time);
+  const heed::Columns<> here = at.columns(2), there = at.along(source).columns(2), more = at.along(source).columns(3);
+  const auto make = [&](heed::Columns<> query_place, heed::Columns<> key_place) {
+    heed::DotProductAttention<float>(at / "layer", source,
+                                     {.dim = 4, .position = heed::distance(query_place, key_place)});
+  };
+  make(here, there);
+  const char* said = "DotProductAttention: the places of queries and keys have";
+  check_complaint(said, [&] { make(here, here); });
+  check_complaint(said, [&] { make(there, there); });
+  check_complaint(said, [&] { make(here, more); });
+  check_complaint(said, [&] { make({}, there); });
+}
+
+TEST_CASE("attention over entities of a time step needs no memory, and cannot be extended") {
+  heed::Layout layout;
+  const Axis time = layout.axis(), entities = layout.axis(time);
+  const heed::MultiHeadAttention<double> layer(Scope(layout, entities), 4, 2);
+  CHECK(layout[entities].remembered == 0);
+  heed::Memory<double> m(layout, 1);  // without any capacity
+  const Parameters<double> p(layout, 1);
+  heed::Activations<double> a(layout);
+  a.begin(time, {2});
+  a.begin(entities, {3, 1});
+  const Tokens<double> x = random<double>(4, 4, 1);
+  Tokens<double> y(4, 4);
+  layer.forward(p, x, y, a);
+  check_complaint("DotProductAttention: it was made without memory and cannot be extended",
+                  [&] { layer.extend(p, x, y, m, a); });
+}

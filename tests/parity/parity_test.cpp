@@ -137,6 +137,43 @@ TEMPLATE_TEST_CASE("MultiHeadAttention", "", float, double) {
   }
 }
 
+TEMPLATE_TEST_CASE("MultiHeadAttention with bias_k, bias_v and add_zero_attn", "", float, double) {
+  using S = TestType;
+  Comparison<S> comparison("MultiHeadAttention with a memory token or a sink");
+  Draw& draw = comparison.draw;
+  while (comparison.drawn < 2 * draws) {
+    const Index heads = draw.between(1, 4), dim = draw.size_of_heads<S>(heads);
+    const bool token = draw.coin(), sink = !token || draw.coin();
+    const Sight sight = Sight::draw(draw);
+    const Sequences sequences = draw.lengths(draw.between(1, 4));
+    Layout layout;
+    const Axis time = layout.axis();
+    const heed::MultiHeadAttention<S> layer(
+        Scope(layout, time),
+        {.dim = dim, .heads = heads, .mask = sight.mask, .memory_tokens = Index(token), .sink = sink});
+    Trial<S> trial(comparison, layout);
+    Variable<S> x(draw, dim, sequences.columns());
+    Tokens<S> y(dim, sequences.columns());
+    const auto dy = draw.tokens<S>(dim, sequences.columns());
+    trial.a.begin(time, sequences);
+    layer.forward(trial.p, x.value, y, trial.a);
+    layer.backward(trial.p, x.value, dy, trial.a, trial.g, x.gradient);
+
+    namespace f = torch::nn::functional;
+    const Tensor expected =
+        ragged(x.tensor, sequences, sight, false, [&](const Tensor& tokens, const Tensor& bias, const Tensor& padding) {
+          const auto of = [&](const char* name) { return token ? trial[name].view({1, 1, dim}) : Tensor(); };
+          auto options = f::MultiheadAttentionForwardFuncOptions(
+              dim, heads, trial["in_proj_weight"], trial["in_proj_bias"], of("memory_keys"), of("memory_values"), sink,
+              0.0, trial["out_proj.weight"], trial["out_proj.bias"]);
+          return std::get<0>(f::multi_head_attention_forward(
+              tokens, tokens, tokens,
+              options.training(false).key_padding_mask(padding).need_weights(false).attn_mask(bias)));
+        });
+    trial.compare(y, dy, expected, {{"x", &x}});
+  }
+}
+
 TEMPLATE_TEST_CASE("CrossAttention", "", float, double) {
   using S = TestType;
   Comparison<S> comparison("CrossAttention");
