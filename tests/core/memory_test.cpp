@@ -1,5 +1,7 @@
 #include "heed/core/memory.hpp"
 
+#include "heed/core/activations.hpp"
+
 #include "catch.hpp"
 #include "heed/core/scope.hpp"
 
@@ -303,4 +305,20 @@ TEST_CASE("Memory: over static arrays of one's own, as on the heap") {
   }
   CHECK(m(s, 0).cols() == 4);
   CHECK_THROWS_WITH(m.advance(2), ContainsSubstring("lane 2 is not one of its 2"));
+}
+
+TEST_CASE("Memory: an extend that failed leaves nothing to commit") {
+  Layout layout;
+  const Axis time = layout.axis(), source = layout.axis();
+  const auto past = heed::Scope(layout, source).remembered(2);
+  heed::Memory<double> m(layout, 1, 4);
+  heed::Activations<double> a(layout);
+  a.begin(time, {3});
+  a.begin(source, {5});
+  const heed::MemoryView<double> view = m;
+  view.begin(time, a.sequences(time));
+  CHECK_THROWS(view.begin(source, a.sequences(source)));
+  m.advance();
+  CHECK(m.length(time, 0) == 0);
+  CHECK(view(past, 0).cols() == 0);
 }

@@ -103,6 +103,19 @@ TEST_CASE("dropout of attention weights: gradients, and the expectation is atten
   CHECK(same_bits(s.y, whole.y));
 }
 
+TEST_CASE("dropout of attention weights: the same piece by piece as in the whole") {
+  for (const heed::Mask& mask :
+       {heed::Mask(heed::Causal()), heed::Mask(heed::Strided(3)), heed::Mask(heed::Window(4))}) {
+    Rig<double, heed::MultiHeadAttention<double>> s({4}, 4, [=](Subject<double>& at) {
+      return heed::MultiHeadAttention<double>(
+          at.at() / "attention",
+          heed::AttentionConfig{.dim = 4, .heads = 2, .mask = mask, .memory_tokens = 2, .dropout = 0.4});
+    });
+    s.a.mode = {true, 7};
+    check_extend(s, {.columns = 60, .chunk = 5});
+  }
+}
+
 TEST_CASE("Dropout: wrong shapes and rates") {
   auto s = dropout<double>(4, 0.5);
   s.begin({2, 3});

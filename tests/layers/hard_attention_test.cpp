@@ -349,8 +349,11 @@ TEST_CASE("HardAttention: extend") {
   for (const NamedMask& mask : masks()) {
     INFO(mask.name);
     auto own = attention<double>(4, 6, 2, mask, true), same = attention<double>(4, 6, 2, mask, false);
-    check_extend(own, {.columns = 60, .chunk = 5});
-    check_extend(same, {.columns = 60, .chunk = 5});
+    for (const bool training : {false, true}) {  // what is drawn depends on the position, and not on the piece
+      own.a.mode = same.a.mode = {training, 5};
+      check_extend(own, {.columns = 60, .chunk = 5});
+      check_extend(same, {.columns = 60, .chunk = 5});
+    }
   }
 }
 

@@ -177,6 +177,35 @@ TEST_CASE("LuongAttention: extend, with a source that stays and with one that gr
   }
 }
 
+TEST_CASE("LuongAttention: a source in a ring is seen as far as it is remembered") {
+  auto s = attention<double>({LuongScore::general, LuongReach::global});
+  auto whole = attention<double>({LuongScore::general, LuongReach::global});
+  heed::Memory<double> m(s.layout, 1, {{s.source, {.columns = 6, .ring = true, .chunk = 3}}});
+  Tokens<double> source(3, 0);
+  for (std::uint64_t i = 0; i < 12; ++i) {
+    const Index more = Index(i % 4);
+    s.begin({2}, {more}, i);
+    s.extend(m);
+    m.advance();
+    source.conservativeResize(3, source.cols() + more), source.rightCols(more) = s.x[1];
+    const Index seen = std::min(source.cols(), more > 0 ? Index(5) + more : Index(6));
+    whole.begin({2}, {std::min(seen, source.cols())});
+    whole.x[0] = s.x[0], whole.x[1] = source.rightCols(whole.x[1].cols());
+    whole.forward();
+    INFO("step " << i);
+    CHECK(distance(s.y, whole.y) <= 1e-12);
+  }
+}
+
+TEST_CASE("attention over entities of a time step needs no memory: Luong's and additive") {
+  heed::Layout layout;
+  const Axis time = layout.axis(), entities = layout.axis(time);
+  const LuongAttention<double> luong(Scope(layout, time, "luong"), entities, {.query_dim = 4, .key_dim = 3});
+  const heed::AdditiveAttention<double> additive(Scope(layout, time, "additive"), entities,
+                                                 {.query_dim = 4, .key_dim = 3, .width = 5});
+  CHECK(layout[entities].remembered == 0);
+}
+
 TEST_CASE("LuongAttention: wrong shapes and settings") {
   auto s = attention<double>({LuongScore::general, LuongReach::global});
   s.begin({2, 3}, {1, 4});

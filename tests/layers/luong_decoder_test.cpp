@@ -13,7 +13,8 @@ auto decoder(LuongScore score, LuongReach reach = LuongReach::global) {
   return Rig<S, LuongDecoder<S>, 2>({3, source}, 4, [=](Subject<S>& s) {
     s.axes = {s.time, s.source};
     return LuongDecoder<S>(
-        s.at(), s.source, {.in = 3, .source_dim = source, .hidden = 4, .score = score, .reach = reach, .half_window = 2});
+        s.at(), s.source,
+        {.in = 3, .source_dim = source, .hidden = 4, .score = score, .reach = reach, .half_window = 2});
   });
 }
 
@@ -48,15 +49,16 @@ TEST_CASE("LuongDecoder: gradients") {
 }
 
 TEST_CASE("LuongDecoder: extend, with a source that stays") {
-  for (const LuongScore score : scores) {
-    auto s = decoder<double>(score);
-    Lanes<double> lanes(s, 2, {.columns = 60});
-    for (int i = 0; i < 12; ++i) lanes.step({1, i % 3}, {i == 0 ? 4 : 0, i == 1 ? 6 : 0});
-    lanes.forget(1);
-    lanes.step({1, 2}, {0, 3}, {true, false});
-    lanes.step({1, 2}, {0, 5});
-    lanes.step({0, 1}, {0, 0});
-  }
+  for (const LuongScore score : scores)
+    for (const LuongReach reach : {LuongReach::global, LuongReach::monotonic, LuongReach::predictive}) {
+      auto s = decoder<double>(score, reach);
+      Lanes<double> lanes(s, 2, {.columns = 60});
+      for (int i = 0; i < 12; ++i) lanes.step({1, i % 3}, {i == 0 ? 4 : 0, i == 1 ? 6 : 0});
+      lanes.forget(1);
+      lanes.step({1, 2}, {0, 3}, {true, false});
+      lanes.step({1, 2}, {0, 5});
+      lanes.step({0, 1}, {0, 0});
+    }
 }
 
 TEST_CASE("LuongDecoder: wrong shapes") {
@@ -64,4 +66,11 @@ TEST_CASE("LuongDecoder: wrong shapes") {
   s.begin({2, 3}, {1, 4});
   heed::Memory<double> m(s.layout, 2, 8);
   check_shapes(s, "LuongDecoder", {"x", "source"}, &m);
+  heed::Memory<double> one(s.layout, 1, 8);
+  check_complaint("Memory: 2 sequences on axis 0, but there are 1 lanes", [&] { s.extend(one); });
+  s.begin({0, 1}, {3, 2});
+  s.extend(m);
+  m.advance();
+  s.begin({2, 1}, {0, 0});
+  check_complaint("LuongDecoder: lane 0 was shown its source before its first step", [&] { s.extend(m); });
 }

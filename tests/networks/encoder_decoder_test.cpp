@@ -66,8 +66,7 @@ void check_network() {
     net.extend(trial.agent.p, trial.source.leftCols(seen), symbols.leftCols(now.columns()), m, trial.a);
     m.advance();
     for (Index i = 0; i < 4; ++i)
-      if (t < of.length(i))
-        CHECK(distance(trial.a[net.logits].col(now.first(i)), whole.col(of.first(i) + t)) <= 1e-12);
+      if (t < of.length(i)) CHECK(distance(trial.a[net.logits].col(now.first(i)), whole.col(of.first(i) + t)) <= 1e-12);
   }
 }
 
@@ -79,6 +78,18 @@ TEST_CASE("BahdanauNetwork: gradients, and symbol by symbol equals the whole") {
 
 TEST_CASE("LuongNetwork: gradients, and symbol by symbol equals the whole") {
   check_network<heed::LuongNetwork<double>>();
+}
+
+TEST_CASE("EncoderDecoder: a source comes whole") {
+  Trial<heed::BahdanauNetwork<double>> trial;
+  heed::Memory<double> m(trial.agent.layout, 1, 16);
+  const auto extend = [&] {
+    trial.begin({1}, {5});
+    trial.agent.net.extend(trial.agent.p, trial.source.leftCols(5), trial.target.leftCols(1), m, trial.a);
+  };
+  extend();
+  m.advance();
+  check_complaint("EncoderDecoder: lane 0 has read a source of 5 symbols and is shown 5 more", extend);
 }
 
 TEST_CASE("EncoderDecoder: numbers that are no symbols, and wrong shapes") {

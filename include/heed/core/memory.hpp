@@ -82,19 +82,25 @@ class MemoryView {
   /// Says that lane i is about to be extended by s.length(i) columns along the axis. Each layer that remembers says so
   /// itself; saying it twice does no harm.
   void begin(Axis axis, SequencesView s) const {
-    if (s.count() != lanes_) [[unlikely]]
+    if (s.count() != lanes_) [[unlikely]] {
+      abandon();
       detail::fail("Memory: %ld sequences on axis %d, but there are %ld lanes", long(s.count()), axis.id, long(lanes_));
+    }
     const AxisMemory& m = axes_[axis.id];
     for (Index lane = 0; lane < lanes_; ++lane) {
       const Index n = s.length(lane), length = this->length(axis, lane);
-      if (m.rows > 0 && m.window == unlimited && length + n > m.slots) [[unlikely]]
+      if (m.rows > 0 && m.window == unlimited && length + n > m.slots) [[unlikely]] {
+        abandon();
         detail::fail(
             "Memory: lane %ld holds %ld columns on axis %d and cannot take %ld more: its capacity is %ld and it is "
             "not a ring",
             long(lane), long(length), axis.id, long(n), long(m.slots));
-      if (m.rows > 0 && n > m.chunk) [[unlikely]]
+      }
+      if (m.rows > 0 && n > m.chunk) [[unlikely]] {
+        abandon();
         detail::fail("Memory: %ld columns at once on axis %d, but its ring was made for chunks of at most %ld", long(n),
                      axis.id, long(m.chunk));
+      }
     }
     for (Index lane = 0; lane < lanes_; ++lane) pending_[axis.id * lanes_ + lane] = s.length(lane);
   }
@@ -154,6 +160,8 @@ class MemoryView {
     const AxisMemory& m = axes_[h.axis.id];
     return Eigen::Map<Tokens<S, R>>(columns_ + m.offset + (lane * m.rows + h.row) * m.width, h.rows, m.width);
   }
+  /// An extend that failed leaves nothing to commit.
+  void abandon() const { std::fill_n(pending_, count_ * lanes_, Index(0)); }
   void check(Index lane) const {
     if (lane < 0 || lane >= lanes_) [[unlikely]]
       detail::fail("Memory: lane %ld is not one of its %ld", long(lane), long(lanes_));

@@ -36,7 +36,7 @@ class ColumnAttention {
         mask(mask_),
         query_axis(at.axis()),
         key_axis(key_axis_) {
-    if (heads < 1 || dim % heads != 0 || value_dim % heads != 0)
+    if (heads < 1 || dim < 1 || dim % heads != 0 || value_dim < 1 || value_dim % heads != 0)
       fail("%s: dim %ld and value dim %ld must be multiples of heads %ld", who, long(dim), long(value_dim),
            long(heads));
     room = at.along(at.child_axis()).columns(1);

@@ -139,11 +139,17 @@ struct DotProductScore {
 };
 
 /// Weights that are dropped in training, and what is left made larger by 1 / (1 - rate) (Srivastava et al. 2014). Which ones
-/// is a hash of the seed, the layer, the head, the query and the key.
+/// is a hash of the seed, the layer, the head, the sequence and the positions of query and key: the same whether a sequence
+/// comes whole or piece by piece.
 class DroppedWeights {
  public:
-  DroppedWeights(double rate, const Random& of_layer, Index head, Index first_query, Every queries, Every keys)
-      : rate_(rate), layer_(of_layer), head_(head), first_query_(first_query), queries_(queries), keys_(keys) {}
+  /// queries and keys: those of the sequence that are looked at; the first of all stand where `whole` says.
+  DroppedWeights(double rate, const Random& of_layer, Index sequence, Index head, const Sight& whole, Every queries,
+                 Every keys)
+      : rate_(rate),
+        random_(of_layer.bits_at(std::uint64_t(sequence)), std::uint64_t(head)),
+        queries_{whole.query_position + queries.first, queries.count, queries.step},
+        keys_{whole.key_position + keys.first, keys.count, keys.step} {}
   bool active() const { return rate_ > 0; }
   template <class M>
   void apply(Index q0, Index nq, Index k0, Index nk, M&& w) const {
@@ -151,8 +157,7 @@ class DroppedWeights {
     if (!active()) return;
     const S kept = S(1 / (1 - rate_));
     for (Index j = 0; j < nq; ++j) {
-      const Index query = first_query_ + queries_.first + queries_.step * (q0 + j);
-      const Random of_query(layer_.bits_at(std::uint64_t(query)), std::uint64_t(head_));
+      const Random of_query(random_.bits_at(std::uint64_t(queries_.first + queries_.step * (q0 + j))), 0);
       for (Index i = 0; i < nk; ++i) {
         const Index key = keys_.first + keys_.step * (k0 + i);
         w(i, j) *= of_query.uniform_at(std::uint64_t(key)) < rate_ ? S(0) : kept;
@@ -164,9 +169,8 @@ class DroppedWeights {
 
  private:
   double rate_;
-  Random layer_;
-  Index head_, first_query_;
-  Every queries_, keys_;
+  Random random_;
+  Every queries_, keys_;  // first: a position
 };
 
 }  // namespace heed::detail

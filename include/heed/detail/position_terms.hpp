@@ -46,7 +46,8 @@ class PositionTerms {
   }
   template <class Visit>
   static Interval range_of(Visit visit) {
-    Interval range{0, 1};
+    constexpr Index rounded = 32;  // so that the table of a memory that fills grows only now and then
+    Interval range{unlimited, -unlimited};
     visit([&](const Sight& sight, Index queries, Index keys) {
       if (queries == 0 || keys == 0) return;
       const Mask& m = sight.mask;
@@ -56,7 +57,8 @@ class PositionTerms {
           std::min(range.begin, std::max(sight.distance(0, keys - 1), -std::min(m.ahead, unlimited - slack) - slack));
       range.end = std::max(range.end, std::min(sight.distance(queries - 1, 0), far + slack) + 1);
     });
-    return range;
+    if (range.begin >= range.end) return {0, 1};
+    return {range.begin, range.begin + (range.end - range.begin + rounded - 1) / rounded * rounded};
   }
 
   /// The terms of one head. With g, gradients are added to it, to a.d(table) and to those of the places.

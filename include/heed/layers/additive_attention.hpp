@@ -76,6 +76,7 @@ class AdditiveAttention {
         projected_query(at.columns(c.width)),
         lse(at.columns(1)),
         projected_key(at.along(key_axis_).columns(c.width)) {
+    if (at.along(key_axis).nested()) return;  // keys that belong to a time step are not remembered
     const Index lookback = key_axis == at.axis() ? mask.lookback() : unlimited;
     past_projected = at.along(key_axis).template remembered<>(c.width, lookback);
     past_keys = at.along(key_axis).template remembered<>(c.key_dim, lookback);
@@ -112,6 +113,7 @@ class AdditiveAttention {
   /// Forward for new queries and new keys of each lane (none, where the keys stay as they are).
   void extend(ParametersView<const S> p, Read<S> q, Read<S> k, Write<S> y, MemoryView<S> m,
               ActivationsView<S> a) const {
+    if (past_keys.rows == 0) detail::fail("AdditiveAttention: keys that belong to another axis are not remembered");
     const auto all = project(p, q, k, y, a);
     m.begin(lse.axis, a.sequences(lse.axis));
     m.begin(key_axis, a.sequences(key_axis));

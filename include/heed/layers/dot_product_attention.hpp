@@ -130,7 +130,8 @@ class DotProductAttention {
       m.write(keys, s.sequence, now.k);
       m.write(values, s.sequence, now.v);
       if (in_space()) m.write(places, s.sequence, now.key_place);
-      const Operands all_seen{s.query,
+      const Operands all_seen{s.sequence,
+                              s.query,
                               now.q,
                               m(keys, s.sequence),
                               m(values, s.sequence),
@@ -147,6 +148,8 @@ class DotProductAttention {
     const auto s = all[sequence];
     if (head < 0 || head >= config.heads)
       detail::fail("DotProductAttention: head %ld asked for, but there are %ld", long(head), long(config.heads));
+    detail::expect_shape("DotProductAttention", "q", q, config.dim, all.queries());
+    detail::expect_shape("DotProductAttention", "k", k, key_dim(), all.keys());
     detail::expect_shape("DotProductAttention", "weights", w, s.keys, s.queries);
     const Operands of = from(s, q, k, k, a);
     const Index nearest = terms.range_of(visit(all)).begin;
@@ -162,7 +165,7 @@ class DotProductAttention {
  private:
   /// What a sequence brings, as it meets; and where the gradients of that go.
   struct Operands {
-    Index first_query;
+    Index sequence, first_query;
     Read<S> q, k, v, query_place, key_place;
   };
   struct Targets {
@@ -183,7 +186,8 @@ class DotProductAttention {
                 ActivationsView<S> a) const {
     const auto keys_of = [&](const Read<S>& m) -> Read<S> { return m.middleCols(s.key, s.keys); };
     const auto queries_of = [&](const Read<S>& m) -> Read<S> { return m.middleCols(s.query, s.queries); };
-    return {s.query,
+    return {s.sequence,
+            s.query,
             queries_of(turned_q ? Read<S>(a[turned_q]) : q),
             keys_of(turned_k ? Read<S>(a[turned_k]) : k),
             keys_of(v),
@@ -228,9 +232,10 @@ class DotProductAttention {
                                       score_scale(), terms.of_head(p, a, h, nearest, at, g), in);
   }
   S score_scale() const { return config.normalise ? S(1) : 1 / std::sqrt(S(config.dim / config.heads)); }
-  auto dropped(ActivationsView<S> a, Index h, const Operands& of, detail::Every qs, detail::Every ks) const {
-    return detail::DroppedWeights(a.mode.training ? config.dropout : 0, Random(a.mode.seed, stream_), h, of.first_query,
-                                  qs, ks);
+  auto dropped(ActivationsView<S> a, Index h, const Operands& of, const detail::Sight& whole, detail::Every qs,
+               detail::Every ks) const {
+    return detail::DroppedWeights(a.mode.training ? config.dropout : 0, Random(a.mode.seed, stream_), of.sequence, h,
+                                  whole, qs, ks);
   }
 
   /// Visits each head of each part in sight: f(head, queries, score, sight, values, their gradient, dropout).
@@ -241,6 +246,7 @@ class DotProductAttention {
     const Index shared = config.heads / config.key_heads;
     if (memory_keys) {
       const detail::Every qs{0, of.q.cols(), 1}, ks{-memory_keys.rows, memory_keys.rows, 1};
+      const detail::Sight all{{}, whole.query_position};
       const Read<S> k = p[memory_keys].transpose(), v = p[memory_values].transpose();
       Gradient<S> dk = g ? Gradient<S>((*g)[memory_keys].transpose()) : no_gradient;
       Gradient<S> dv = g ? Gradient<S>((*g)[memory_values].transpose()) : no_gradient;
@@ -250,15 +256,14 @@ class DotProductAttention {
           detail::DotProductScore<S>(of.q.middleRows(h * e, e), k.middleRows(kh * e, e),
                                      qs.of(d.q).part(h * e, e, 0, qs.count), dk.part(kh * e, e, 0, ks.count),
                                      score_scale()),
-          detail::Sight(), Read<S>(v.middleRows(kh * ev, ev)), dv.part(kh * ev, ev, 0, ks.count),
-          dropped(a, h, of, qs, ks));
+          all, Read<S>(v.middleRows(kh * ev, ev)), dv.part(kh * ev, ev, 0, ks.count), dropped(a, h, of, all, qs, ks));
       }
     }
     each_part(whole, of.q.cols(), of.k.cols(), [&](detail::Every qs, detail::Every ks, const detail::Sight& in) {
       for (Index h = 0; h < config.heads; ++h)
         f(h, qs, score(p, of, d, a, g, h, qs, ks, in, nearest), in,
           Read<S>(ks.of(of.v).middleRows(h / shared * ev, ev)), ks.of(d.v).part(h / shared * ev, ev, 0, ks.count),
-          dropped(a, h, of, qs, ks));
+          dropped(a, h, of, whole, qs, ks));
     });
   }
   void attend(ParametersView<const S> p, const Operands& of, Write<S> y, ActivationsView<S> a,
@@ -294,6 +299,8 @@ class DotProductAttention {
                    long(c.heads));
     if (c.key_heads < 1 || c.heads % c.key_heads != 0)
       detail::fail("%s: heads %ld is not a multiple of key heads %ld", who, long(c.heads), long(c.key_heads));
+    if (c.mask.stride < 0 || c.mask.far < 0)
+      detail::fail("%s: a mask of stride %ld that goes %ld back", who, long(c.mask.stride), long(c.mask.far));
     if (c.memory_tokens < 0) detail::fail("%s: %ld memory tokens", who, long(c.memory_tokens));
     detail::expect_within(who, "dropout", c.dropout, 0, 1);
     using enum Position::Kind;

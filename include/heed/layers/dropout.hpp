@@ -10,7 +10,8 @@ namespace heed {
 ///
 ///   x, y: D x n, along the axis of its scope; in place if wished
 ///
-/// What is dropped is a hash of a.mode.seed, the layer's name, the column and the row: nothing is stored for the way back.
+/// What is dropped is a hash of a.mode.seed, the layer's name, the column of the batch and the row: nothing is stored for the
+/// way back. Whoever acts in training mode needs another seed for each step.
 template <class S, int D = Dynamic>
 class Dropout {
  public:

@@ -35,9 +35,12 @@ class GatedBlock {
   Dropout<S, D> dropout1, dropout2;
   Columns<D> normed1, e, h, normed2, f;
 
-  GatedBlock(Scope at, Config c)
-      : attention(at / "self_attn",
-                  {.dim = c.dim, .heads = c.heads, .mask = c.mask, .position = c.position, .dropout = c.dropout}),
+  GatedBlock(Scope at, const Config& c)
+      : GatedBlock(at, c,
+                   {.dim = c.dim, .heads = c.heads, .mask = c.mask, .position = c.position, .dropout = c.dropout}) {}
+  /// With all that the attention may be told, in place of what c says of it.
+  GatedBlock(Scope at, const Config& c, const typename Attention::Config& of_attention)
+      : attention(at / "self_attn", of_attention),
         feed_forward(at, c.dim, c.inner, c.activation, c.dropout),
         norm1(at / "norm1", c.dim),
         norm2(at / "norm2", c.dim),

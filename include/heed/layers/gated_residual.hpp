@@ -63,7 +63,8 @@ class GatedResidual {
     detail::expect_gradient("GatedResidual", "dy", dy, dim(), x.cols());
     const auto all = a[gates];
     const auto r = part(all, 0).array(), z = part(all, 1).array(), h = part(all, 2).array();
-    auto d = a.d(gates), q = a.d(reset);
+    auto d = a.d(gates);
+    auto q = a.d(reset);
     auto dr = part(d, 0), dz = part(d, 1), dh = part(d, 2), dr_and_dz = d.topRows(2 * dim());
     dh.array() = dout.array() * z * (1 - h.square());
     dz.array() = dout.array() * (h - x.array()) * z * (1 - z);

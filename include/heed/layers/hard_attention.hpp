@@ -73,13 +73,13 @@ class HardAttention {
   struct Rule {
     const HardAttention& layer;
     ActivationsView<S> a;
-    Index head, first_query, key_position;
+    Index sequence, head, first_query, query_position, key_position;
 
     void forward(Index j, Index first_key, Column w, S*) const {
       const Index best = std::max_element(w.begin(), w.end()) - w.begin(), column = first_query + j;
       const bool any = detail::highest<S>(w) > -std::numeric_limits<S>::infinity();
       detail::softmax<S>(w);
-      const Index i = any && a.mode.training ? draw(column, w) : best;
+      const Index i = any && a.mode.training ? draw(query_position + j, w) : best;
       a[layer.log_probability](head, column) = any ? std::log(w(i)) : S(0);
       a[layer.chosen](head, column) = any ? S(key_position + first_key + i) : S(-1);
       pick(w, any ? i : -1);
@@ -104,9 +104,10 @@ class HardAttention {
       if (i >= 0) w(i) = 1;
     }
     /// The first key up to which the probabilities sum to more than a random number.
-    Index draw(Index column, const Column& w) const {
-      const Random random(a.mode.seed, layer.stream_);
-      const double u = random.uniform_at(std::uint64_t(column * layer.attention.heads + head)) * double(w.sum());
+    Index draw(Index position, const Column& w) const {
+      const Random of_layer(a.mode.seed, layer.stream_);
+      const Random random(of_layer.bits_at(std::uint64_t(sequence)), std::uint64_t(head));
+      const double u = random.uniform_at(std::uint64_t(position)) * double(w.sum());
       double sum = 0;
       Index last = 0;
       for (Index i = 0; i < w.size(); ++i) {
@@ -120,7 +121,7 @@ class HardAttention {
   };
   auto rules(ActivationsView<S> a) const {
     return [this, a](detail::SequencePair s, Index head, const detail::Sight& sight) {
-      return Rule{*this, a, head, s.query, sight.key_position};
+      return Rule{*this, a, s.sequence, head, s.query, sight.query_position, sight.key_position};
     };
   }
   std::uint64_t stream_;

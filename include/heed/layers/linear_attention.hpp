@@ -133,7 +133,7 @@ class LinearAttention {
 
   static Config checked(Config c, bool own_keys) {
     if (c.value_dim == 0) c.value_dim = c.dim;
-    if (c.heads < 1 || c.dim % c.heads != 0 || c.value_dim % c.heads != 0)
+    if (c.heads < 1 || c.dim < 1 || c.dim % c.heads != 0 || c.value_dim < 1 || c.value_dim % c.heads != 0)
       detail::fail("LinearAttention: dim %ld and value dim %ld must be multiples of heads %ld", long(c.dim),
                    long(c.value_dim), long(c.heads));
     const bool all_before = c.mask.behind == unlimited && c.mask.stride == 0;

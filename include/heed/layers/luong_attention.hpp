@@ -82,7 +82,7 @@ class LuongAttention {
         before(at.columns(config.output_dim)),
         lse(at.columns(1)) {
     const Scope along = at.along(source);
-    past_keys = along.remembered(c.key_dim);
+    if (!along.nested()) past_keys = along.remembered(c.key_dim);
     if (c.score == LuongScore::concat) {
       query = Linear<S>(at / "query", c.query_dim, config.width, false);
       projected_query = at.columns(config.width);
@@ -92,7 +92,7 @@ class LuongAttention {
       const Index width = c.score == LuongScore::concat ? config.width : c.query_dim;
       key = Linear<S>(at / "key", c.key_dim, width, false);
       projected_key = along.columns(width);
-      past_projected = along.remembered(width);
+      if (!along.nested()) past_projected = along.remembered(width);
     }
     if (c.reach == LuongReach::predictive) {
       position = Linear<S>(at / "position", c.query_dim, c.query_dim, false);
@@ -138,6 +138,7 @@ class LuongAttention {
   /// Forward for new queries and new source columns of each lane (none, where the source stays as it is).
   void extend(ParametersView<const S> p, Read<S> q, Read<S> h, Write<S> y, MemoryView<S> m,
               ActivationsView<S> a) const {
+    if (past_keys.rows == 0) detail::fail("LuongAttention: a source that belongs to another axis is not remembered");
     const auto all = project(p, q, h, y, a);
     m.begin(lse.axis, a.sequences(lse.axis));
     m.begin(source, a.sequences(source));
@@ -157,6 +158,8 @@ class LuongAttention {
   void weights(ParametersView<const S> p, Read<S> q, Read<S> h, ActivationsView<S> a, Index sequence,
                Write<S> w) const {
     const auto s = detail::SequencePairs("LuongAttention", a.sequences(lse.axis), a.sequences(source))[sequence];
+    detail::expect_shape("LuongAttention", "q", q, config.query_dim, a.columns(lse.axis));
+    detail::expect_shape("LuongAttention", "h", h, config.key_dim, a.columns(source));
     detail::expect_shape("LuongAttention", "weights", w, s.keys, s.queries);
     w.setZero();
     const Source of = source_of(s, h, a);

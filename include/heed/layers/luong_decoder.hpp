@@ -54,10 +54,16 @@ class LuongDecoder {
     y = a[answers];
   }
 
-  /// Forward for new steps of each lane; its source comes with its first step, and later stays or grows.
+  /// Forward for new steps of each lane; its whole source comes with its first step, and stays.
   void extend(ParametersView<const S> p, Read<S> x, Read<S> source, Write<S> y, MemoryView<S> m,
               ActivationsView<S> a) const {
     check(x, source, "y", y, a);
+    m.begin(input.axis, a.sequences(input.axis));
+    m.begin(attention.source, a.sequences(attention.source));
+    const SequencesView steps = a.sequences(input.axis);
+    for (Index lane = 0; lane < m.lanes(); ++lane)
+      if (steps.length(lane) > 0 && m.length(input.axis, lane) == 0 && m.length(attention.source, lane) > 0)
+        detail::fail("LuongDecoder: lane %ld was shown its source before its first step, and not with it", long(lane));
     start(p, x, source, a, [&](Index lane) { return m.length(input.axis, lane) == 0; });
     gru.extend(p, a[input], a[states], m, a);
     attention.extend(p, a[states], source, a[answers], m, a);

@@ -67,8 +67,6 @@ class Residual {
     detail::expect_shape("Residual", "x", x, out.rows, a.columns(out.axis));
     detail::expect_shape("Residual", what, y, out.rows, x.cols());
   }
-
- private:
   Read<S, D> dropped(Read<S, D> d, ActivationsView<S> a, Write<S, D> room) const {
     if (!dropout.active(a)) return d;
     dropout.backward(d, a, room);

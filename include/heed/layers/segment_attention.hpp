@@ -14,8 +14,8 @@ namespace heed {
 ///
 /// `backward` after `extend` takes the past as constant, as published: the gradient of Wkv includes what it makes of the
 /// past. How far back a segment sees: with a Window so many tokens, each query its own; with Causal and a ring of memory all
-/// that the ring holds. `forward` is `extend` without a past. For acting with weights that stay the same,
-/// MultiHeadAttention remembers keys and values instead, gives the same answers and costs less.
+/// that the ring holds. `forward` is `extend` without a past. For acting with a Window and weights
+/// that stay the same, MultiHeadAttention remembers keys and values instead, gives the same answers and costs less.
 template <class S, int D = Dynamic>
 class SegmentAttention {
  public:

@@ -34,9 +34,12 @@ class TransformerBlock {
   Columns<D> h;
   Residual<S, D> fed;
 
-  TransformerBlock(Scope at, Config c)
-      : attention(at / "self_attn",
-                  {.dim = c.dim, .heads = c.heads, .mask = c.mask, .position = c.position, .dropout = c.dropout}),
+  TransformerBlock(Scope at, const Config& c)
+      : TransformerBlock(
+            at, c, {.dim = c.dim, .heads = c.heads, .mask = c.mask, .position = c.position, .dropout = c.dropout}) {}
+  /// With all that the attention may be told, in place of what c says of it.
+  TransformerBlock(Scope at, const Config& c, const typename Attention::Config& of_attention)
+      : attention(at / "self_attn", of_attention),
         feed_forward(at, c.dim, c.inner, c.activation, c.dropout),
         norm1(at / "norm1", c.dim),
         norm2(at / "norm2", c.dim),

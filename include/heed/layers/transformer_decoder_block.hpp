@@ -6,8 +6,8 @@
 
 namespace heed {
 
-/// One block of a decoder, as torch.nn.TransformerDecoderLayer without dropout: each token attends to those of its own
-/// axis, then to those of a source.
+/// One block of a decoder, as torch.nn.TransformerDecoderLayer: each token attends to those of its own axis, then to those
+/// of a source. In training dropout falls on attention weights, on f and on what is added to the stream.
 ///
 ///   pre-norm (Xiong et al. 2020):       h1 = x + attention(norm1(x))
 ///                                       h2 = h1 + cross_attention(norm2(h1), source)

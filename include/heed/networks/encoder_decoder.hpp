@@ -39,6 +39,11 @@ class EncoderDecoder {
   }
   /// The whole source of a lane comes with the first symbols of its target, and none later.
   void extend(ParametersView<const S> p, Read<S> from, Read<S> to, MemoryView<S> m, ActivationsView<S> a) const {
+    m.begin(source, a.sequences(source));
+    for (Index lane = 0; lane < m.lanes(); ++lane)
+      if (m.pending(source, lane) > 0 && m.length(source, lane) > 0)
+        detail::fail("EncoderDecoder: lane %ld has read a source of %ld symbols and is shown %ld more", long(lane),
+                     long(m.length(source, lane)), long(m.pending(source, lane)));
     read(p, from, to, a);
     decoder.extend(p, a[embedded], a[states], a[decoded], m, a);
     readout.forward(p, a[decoded], a[logits]);
