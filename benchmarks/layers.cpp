@@ -43,6 +43,27 @@ void self_attention(benchmark::State& state, bool backward) {
   run<MultiHeadAttention<S>>(state, backward,
                              [](Scope at, Index dim, Index heads) { return MultiHeadAttention<S>(at, dim, heads); });
 }
+/// Self-attention that is told something, or that is of another kind: with backward.
+template <class Attention>
+void attention_of(benchmark::State& state, typename Attention::Config c) {
+  using Layer = MultiHeadAttention<S, Dynamic, Attention>;
+  run<Layer>(state, true, [&](Scope at, Index dim, Index heads) {
+    c.dim = dim, c.heads = heads;
+    return Layer(at, c);
+  });
+}
+void softmax_attention(benchmark::State& state, const AttentionConfig& c) {
+  attention_of<DotProductAttention<S>>(state, c);
+}
+void linear_attention(benchmark::State& state, const LinearAttention<S>::Config& c) {
+  attention_of<LinearAttention<S>>(state, c);
+}
+void selective_attention(benchmark::State& state, const SelectiveAttention<S>::Config& c) {
+  attention_of<SelectiveAttention<S>>(state, c);
+}
+void gru(benchmark::State& state, bool backward) {
+  run<Gru<S>>(state, backward, [](Scope at, Index dim, Index) { return Gru<S>(at, {.in = dim, .hidden = dim}); });
+}
 void transformer_block(benchmark::State& state, bool backward) {
   run<TransformerBlock<S>>(state, backward, [](Scope at, Index dim, Index heads) {
     return TransformerBlock<S>(at, {.dim = dim, .heads = heads, .activation = Nonlinearity::gelu});
@@ -50,6 +71,14 @@ void transformer_block(benchmark::State& state, bool backward) {
 }
 BENCHMARK_CAPTURE(self_attention, forward, false)->Apply(sizes);
 BENCHMARK_CAPTURE(self_attention, forward_backward, true)->Apply(sizes);
+BENCHMARK_CAPTURE(softmax_attention, causal, {.mask = Causal()})->Apply(sizes);
+BENCHMARK_CAPTURE(softmax_attention, rotary, {.position = rotary()})->Apply(sizes);
+BENCHMARK_CAPTURE(softmax_attention, alibi, {.position = alibi()})->Apply(sizes);
+BENCHMARK_CAPTURE(softmax_attention, relative, {.position = relative()})->Apply(sizes);
+BENCHMARK_CAPTURE(linear_attention, causal, {.mask = Causal()})->Apply(sizes);
+BENCHMARK_CAPTURE(selective_attention, top_8, {.k = 8})->Apply(sizes);
+BENCHMARK_CAPTURE(gru, forward, false)->Apply(sizes);
+BENCHMARK_CAPTURE(gru, forward_backward, true)->Apply(sizes);
 BENCHMARK_CAPTURE(transformer_block, forward, false)->Apply(sizes);
 BENCHMARK_CAPTURE(transformer_block, forward_backward, true)->Apply(sizes);
 

@@ -1,8 +1,7 @@
 #include "heed/core/memory.hpp"
 
-#include "heed/core/activations.hpp"
-
 #include "catch.hpp"
+#include "heed/core/activations.hpp"
 #include "heed/core/scope.hpp"
 
 using heed::Axis;

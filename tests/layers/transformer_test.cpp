@@ -128,6 +128,13 @@ TEST_CASE("Transformer: the target is extended while the source stays") {
   }
 }
 
+TEST_CASE("Transformer: a source that sees itself causally may come in pieces") {
+  auto s = transformer<double>({causal(), causal(), full(), true});
+  Lanes<double> lanes(s, 2, {.columns = 60, .chunk = 5});
+  for (const Index i : {0, 1, 2}) lanes.step({0, 0}, {i, 1});
+  for (const Index i : {1, 0, 3}) lanes.step({i, 2}, {0, 0});
+}
+
 TEST_CASE("Transformer has PyTorch's names") {
   const auto s = transformer<float>(kinds()[0]);
   const auto& all = s.layout.entries();
