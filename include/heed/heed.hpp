@@ -19,6 +19,7 @@
 #include "heed/layers/activation.hpp"
 #include "heed/layers/additive_attention.hpp"
 #include "heed/layers/additive_pooling.hpp"
+#include "heed/layers/attention_config.hpp"
 #include "heed/layers/attention_decoder.hpp"
 #include "heed/layers/convolution.hpp"
 #include "heed/layers/cross_attention.hpp"

@@ -1,6 +1,7 @@
 // All masks with all positions and all other settings of attention, in combination.
 #include "heed/layers/cross_attention.hpp"
 #include "heed/layers/multi_head_attention.hpp"
+#include "heed/layers/positions.hpp"
 
 #include "../support.hpp"
 

@@ -3,29 +3,11 @@
 #include "heed/core/memory.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/detail/position_terms.hpp"
-#include "heed/detail/segments.hpp"
 #include "heed/detail/sequence_pairs.hpp"
 #include "heed/detail/turned_heads.hpp"
+#include "heed/layers/attention_config.hpp"
 
 namespace heed {
-
-/// What scaled dot-product attention may be told. Only `dim` must be said.
-struct AttentionConfig {
-  Index dim = 0;        ///< heads E: the queries' features
-  Index value_dim = 0;  ///< heads V: the answers' features; 0: dim
-  Index heads = 1;      ///< of the queries
-  Index key_heads =
-      0;  ///< of keys and values, each shared by heads / key_heads of the queries' (1: multi-query); 0: heads
-  Mask mask = Full();       ///< what a query sees
-  Position position = {};   ///< rotary(), alibi(), relative(), distance(...)
-  bool normalise = false;   ///< unit queries and keys, times a learned "scale" (Henry et al. 2020)
-  Index memory_tokens = 0;  ///< learned keys and values that every query sees (Sukhbaatar et al. 2019; bias_k, bias_v);
-                            ///< rotary() takes them to be at position 0, the other positions leave them alone
-  bool sink = false;        ///< and a key and value of zero (PyTorch's add_zero_attn)
-  double dropout = 0;       ///< of weights, in training
-  bool remembers = true;    ///< false: never extended, so that keys and values need no place in memory
-  bool queries_last = false;  ///< the queries stand at the last positions of the keys, not at the first
-};
 
 /// Scaled dot-product attention (Vaswani et al. 2017, eq. 1), its heads side by side.
 ///
@@ -52,7 +34,7 @@ class DotProductAttention {
   detail::PositionTerms<S> terms;
 
   DotProductAttention(Scope at, Axis key_axis_, const Config& c)
-      : config(checked(c, at, key_axis_)),
+      : config(detail::completed(c, at, key_axis_)),
         key_axis(key_axis_),
         lse(at.columns(config.heads)),
         terms(at, c.position, config.dim, config.heads),
@@ -290,38 +272,6 @@ class DotProductAttention {
               });
   }
 
-  static Config checked(Config c, const Scope& at, Axis key_axis) {
-    const char* who = "DotProductAttention";
-    if (c.value_dim == 0) c.value_dim = c.dim;
-    if (c.key_heads == 0) c.key_heads = c.heads;
-    if (c.heads < 1 || c.dim < 1 || c.dim % c.heads != 0 || c.value_dim < 1 || c.value_dim % c.heads != 0)
-      detail::fail("%s: dim %ld and value dim %ld must be multiples of heads %ld", who, long(c.dim), long(c.value_dim),
-                   long(c.heads));
-    if (c.key_heads < 1 || c.heads % c.key_heads != 0)
-      detail::fail("%s: heads %ld is not a multiple of key heads %ld", who, long(c.heads), long(c.key_heads));
-    if (c.mask.stride < 0 || c.mask.far < 0)
-      detail::fail("%s: a mask of stride %ld that goes %ld back", who, long(c.mask.stride), long(c.mask.far));
-    if (c.memory_tokens < 0) detail::fail("%s: %ld memory tokens", who, long(c.memory_tokens));
-    detail::expect_within(who, "dropout", c.dropout, 0, 1);
-    using enum Position::Kind;
-    const Position& where = c.position;
-    if (where.kind == rotary && c.dim / c.heads % 2 != 0)
-      detail::fail("%s: rotary positions need heads of an even size, but it is %ld", who, long(c.dim / c.heads));
-    if (where.kind == rotary && !(where.base > 0)) detail::fail("%s: rotary base %g must be positive", who, where.base);
-    if (where.kind == relative && c.key_heads != c.heads)
-      detail::fail("%s: relative positions need as many key heads as heads, but there are %ld and %ld", who,
-                   long(c.key_heads), long(c.heads));
-    if (where.kind == distance) {
-      const auto &q = where.query_place, &k = where.key_place;
-      if (!q || !k || !(q.axis == at.axis()) || !(k.axis == key_axis) || q.rows != k.rows)
-        detail::fail(
-            "%s: the places of queries and keys have %ld and %ld rows along axes %d and %d, but must have as "
-            "many, along axes %d and %d",
-            who, long(q.rows), long(k.rows), q.axis.id, k.axis.id, at.axis().id, key_axis.id);
-    }
-    if (at.along(key_axis).nested()) c.remembers = false;
-    return c;
-  }
   template <class Y>
   detail::SequencePairs pairs(const Read<S>& q, const Read<S>& k, const Read<S>& v, const Y& y,
                               ActivationsView<S> a) const {
