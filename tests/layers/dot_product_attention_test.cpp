@@ -104,17 +104,7 @@ TEST_CASE("DotProductAttention: weights sum to one over the keys in sight") {
 
 TEST_CASE("DotProductAttention: a query that sees no key answers zero, with zero gradient") {
   auto s = attention<double>(4, 4, 2, window(2));
-  s.begin({3, 40}, {0, 2});  // of the second sequence, queries 0 to 2 see a key
-  s.forward();
-  CHECK((s.y.leftCols(3).array() == 0).all());
-  CHECK((s.y.rightCols(37).array() == 0).all());
-  CHECK((s.y.middleCols(3, 3).array() != 0).all());
-  Parameters<double> g(s.layout);
-  s.backward(random<double>(4, 43, 1), g);
-  CHECK((s.dx[0].leftCols(3).array() == 0).all());
-  CHECK((s.dx[0].rightCols(37).array() == 0).all());
-  CHECK(s.dx[1].allFinite());
-  CHECK(s.dx[2].allFinite());
+  check_blind(s);
 }
 
 TEST_CASE("DotProductAttention: nothing leaks") {
@@ -140,25 +130,10 @@ TEST_CASE("DotProductAttention: extend") {
 
 TEST_CASE("DotProductAttention: wrong shapes and counts") {
   auto s = attention<double>(4, 6, 2, causal());
-  s.begin({2, 3}, {1, 4});
   heed::Memory<double> m(s.layout, 2, 8);
-  check_shapes(s, "DotProductAttention", {"q", "k", "v"}, &m);
-  Tokens<double> w(4, 3);
-  const auto weights = [&](Index sequence, Index head) {
+  check_attention_complaints(s, "DotProductAttention", m, [&](Index sequence, Index head, Tokens<double>& w) {
     s.layer.weights(s.p, s.x[0], s.x[1], s.a, sequence, head, w);
-  };
-  weights(1, 1);
-  check_complaint("DotProductAttention: head 2 asked for, but there are 2", [&] { weights(1, 2); });
-  check_complaint("DotProductAttention: head -1 asked for", [&] { weights(1, -1); });
-  check_complaint("DotProductAttention: sequence 2 asked for, but there are 2", [&] { weights(2, 0); });
-  check_complaint("DotProductAttention: sequence -1 asked for", [&] { weights(-1, 0); });
-  check_complaint("DotProductAttention: weights is 4 x 3, but 1 x 2 is needed", [&] { weights(0, 0); });
-  s.begin({2, 3}, {1, 4, 0});
-  const char* counts = "DotProductAttention: 2 sequences of queries, but 3 of keys";
-  check_complaint(counts, [&] { s.forward(); });
-  check_complaint(counts, [&] { s.extend(m); });
-  Parameters<double> g(s.layout);
-  check_complaint(counts, [&] { s.backward(s.y, g); });
+  });
   check_complaint("dim 6 and value dim 8 must be multiples of heads 4", [] { attention<double>(6, 8, 4, full()); });
   check_complaint("dim 8 and value dim 6 must be multiples of heads 4", [] { attention<double>(8, 6, 4, full()); });
   check_complaint("must be multiples of heads 0", [] { attention<double>(8, 6, 0, full()); });

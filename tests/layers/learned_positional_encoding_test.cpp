@@ -79,26 +79,7 @@ TEST_CASE("LearnedPositionalEncoding: its weight, and how it starts") {
 
 TEST_CASE("LearnedPositionalEncoding: a position beyond the end") {
   auto s = encoding<double>(4, 3);
-  s.begin({4, 5});
-  const char* error = "LearnedPositionalEncoding: sequence 1 reaches position 4, but there are 4 positions";
-  check_complaint(error, [&] { s.forward(); });
-  CHECK((s.y.array() == -3).all());
-  Parameters<double> g(s.layout);
-  check_complaint(error, [&] { s.backward(s.y, g); });
-  CHECK((g.flat.array() == 0).all());
-
-  heed::Memory<double> m(s.layout, 2, 8);
-  s.begin({1, 3});
-  s.extend(m);
-  m.advance();
-  s.begin({3, 2});
-  check_complaint(error, [&] { s.extend(m); });
-  CHECK((s.y.array() == -3).all());
-  s.begin({3, 1});
-  s.extend(m);
-  m.advance();
-  s.begin({0, 0});  // lanes that wait at the end
-  s.extend(m);
+  check_end(s, "LearnedPositionalEncoding", 4);
 }
 
 TEST_CASE("LearnedPositionalEncoding: wrong shapes") {

@@ -216,21 +216,10 @@ TEST_CASE("LinearAttention: extend, with no room for columns") {
 
 TEST_CASE("LinearAttention: wrong shapes, counts and masks") {
   auto s = attention<double>(4, 6, 2, full());
-  s.begin({2, 3}, {1, 4});
   heed::Memory<double> m(s.layout, 2);
-  check_shapes(s, "LinearAttention", {"q", "k", "v"}, &m);
-  Tokens<double> w(4, 3);
-  const auto weights = [&](Index sequence, Index head) { s.layer.weights(s.x[0], s.x[1], s.a, sequence, head, w); };
-  weights(1, 1);
-  check_complaint("LinearAttention: head 2 asked for, but there are 2", [&] { weights(1, 2); });
-  check_complaint("LinearAttention: sequence 2 asked for, but there are 2", [&] { weights(2, 0); });
-  check_complaint("LinearAttention: weights is 4 x 3, but 1 x 2 is needed", [&] { weights(0, 0); });
-  s.begin({2, 3}, {1, 4, 0});
-  const char* counts = "LinearAttention: 2 sequences of queries, but 3 of keys";
-  check_complaint(counts, [&] { s.forward(); });
-  check_complaint(counts, [&] { s.extend(m); });
-  Parameters<double> g(s.layout);
-  check_complaint(counts, [&] { s.backward(s.y, g); });
+  check_attention_complaints(s, "LinearAttention", m, [&](Index sequence, Index head, Tokens<double>& w) {
+    s.layer.weights(s.x[0], s.x[1], s.a, sequence, head, w);
+  });
   check_complaint("dim 6 and value dim 8 must be multiples of heads 4", [] { attention<double>(6, 8, 4, full()); });
   check_complaint("dim 8 and value dim 6 must be multiples of heads 4", [] { attention<double>(8, 6, 4, full()); });
   check_complaint("must be multiples of heads 0", [] { attention<double>(8, 6, 0, full()); });

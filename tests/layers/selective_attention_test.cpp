@@ -243,17 +243,7 @@ TEST_CASE("SelectiveAttention: of equal scores the earlier are selected") {
 TEST_CASE("SelectiveAttention: a query that sees no key answers zero, with zero gradient") {
   for (const Choice choice : choices) {
     auto s = attention<double>(4, 4, 2, window(2), choice);
-    s.begin({3, 40}, {0, 2});  // of the second sequence, queries 0 to 2 see a key
-    s.forward();
-    CHECK((s.y.leftCols(3).array() == 0).all());
-    CHECK((s.y.rightCols(37).array() == 0).all());
-    CHECK((s.y.middleCols(3, 3).array() != 0).all());
-    Parameters<double> g(s.layout);
-    s.backward(random<double>(4, 43, 1), g);
-    CHECK((s.dx[0].leftCols(3).array() == 0).all());
-    CHECK((s.dx[0].rightCols(37).array() == 0).all());
-    CHECK(s.dx[1].allFinite());
-    CHECK(s.dx[2].allFinite());
+    check_blind(s);
   }
 }
 
@@ -282,21 +272,10 @@ TEST_CASE("SelectiveAttention: extend") {
 
 TEST_CASE("SelectiveAttention: wrong shapes and counts") {
   auto s = attention<double>(4, 6, 2, causal(), Choice{2});
-  s.begin({2, 3}, {1, 4});
   heed::Memory<double> m(s.layout, 2, 8);
-  check_shapes(s, "SelectiveAttention", {"q", "k", "v"}, &m);
-  Tokens<double> w(4, 3);
-  const auto weights = [&](Index sequence, Index head) { s.layer.weights(s.x[0], s.x[1], s.a, sequence, head, w); };
-  weights(1, 1);
-  check_complaint("SelectiveAttention: head 2 asked for, but there are 2", [&] { weights(1, 2); });
-  check_complaint("SelectiveAttention: sequence 2 asked for, but there are 2", [&] { weights(2, 0); });
-  check_complaint("SelectiveAttention: weights is 4 x 3, but 1 x 2 is needed", [&] { weights(0, 0); });
-  s.begin({2, 3}, {1, 4, 0});
-  const char* counts = "SelectiveAttention: 2 sequences of queries, but 3 of keys";
-  check_complaint(counts, [&] { s.forward(); });
-  check_complaint(counts, [&] { s.extend(m); });
-  Parameters<double> g(s.layout);
-  check_complaint(counts, [&] { s.backward(s.y, g); });
+  check_attention_complaints(s, "SelectiveAttention", m, [&](Index sequence, Index head, Tokens<double>& w) {
+    s.layer.weights(s.x[0], s.x[1], s.a, sequence, head, w);
+  });
   const auto make = [](heed::SelectiveAttention<float>::Config c) {
     heed::Layout layout;
     const Axis time = layout.axis();

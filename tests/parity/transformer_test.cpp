@@ -102,6 +102,32 @@ struct Sizes {
   }
 };
 
+/// A decoder on both sides: expected(target, source, bias of targets, bias of sources) is PyTorch's answer for one sequence.
+/// `skip` says after heed's passes whether this draw is to be left out.
+template <class S, class Layer, class Expected, class Skip>
+void compare_decoders(Trial<S>& trial, Comparison<S>& comparison, const Layer& layer, const Sizes& n, Axis time,
+                      Axis source, Skip skip, Expected expected) {
+  Draw& draw = comparison.draw;
+  Variable<S> x(draw, n.dim, n.targets.columns()), from(draw, n.dim, n.sources.columns());
+  Tokens<S> y(n.dim, n.targets.columns());
+  const auto dy = draw.tokens<S>(n.dim, n.targets.columns());
+  trial.a.begin(time, n.targets);
+  trial.a.begin(source, n.sources);
+  layer.forward(trial.p, x.value, from.value, y, trial.a);
+  layer.backward(trial.p, x.value, from.value, dy, trial.a, trial.g, x.gradient, from.gradient);
+  if (skip()) {
+    --comparison.drawn;
+    return;
+  }
+  const Tensor answers =
+      each_with_source(x.tensor, n.targets, from.tensor, n.sources,
+                       [&](const Tensor& target, const Tensor& memory, Index targets, Index sources) {
+                         return expected(target, memory, n.sight.bias(targets, targets, dtype<S>()),
+                                         n.source_sight.bias(targets, sources, dtype<S>()));
+                       });
+  trial.compare(y, dy, answers, {{"x", &x}, {"source", &from}});
+}
+
 }  // namespace
 
 TEMPLATE_TEST_CASE("TransformerDecoderBlock", "", float, double) {
@@ -129,24 +155,15 @@ TEMPLATE_TEST_CASE("TransformerDecoderBlock", "", float, double) {
     nn::TransformerDecoderLayer module(options);
     trial.load(*module);
 
-    Variable<S> x(draw, n.dim, n.targets.columns()), from(draw, n.dim, n.sources.columns());
-    Tokens<S> y(n.dim, n.targets.columns());
-    const auto dy = draw.tokens<S>(n.dim, n.targets.columns());
-    trial.a.begin(time, n.targets);
-    trial.a.begin(source, n.sources);
-    layer.forward(trial.p, x.value, from.value, y, trial.a);
-    layer.backward(trial.p, x.value, from.value, dy, trial.a, trial.g, x.gradient, from.gradient);
-    if (relu && trial.a[layer.feed_forward.inner].cwiseAbs().minCoeff() < tolerance<S>) {
-      --comparison.drawn;  // so close to ReLU's kink that rounding chooses the side
-      continue;
-    }
-    const Tensor expected = each_with_source(
-        x.tensor, n.targets, from.tensor, n.sources,
-        [&](const Tensor& target, const Tensor& memory, Index targets, Index sources) {
-          return decoder_layer(*module, n.norm_first, relu, target, memory, n.sight.bias(targets, targets, dtype<S>()),
-                               n.source_sight.bias(targets, sources, dtype<S>()));
+    // So close to ReLU's kink that rounding chooses the side.
+    const auto near_kink = [&] {
+      return relu && trial.a[layer.feed_forward.inner].cwiseAbs().minCoeff() < tolerance<S>;
+    };
+    compare_decoders(
+        trial, comparison, layer, n, time, source, near_kink,
+        [&](const Tensor& target, const Tensor& memory, const Tensor& target_bias, const Tensor& memory_bias) {
+          return decoder_layer(*module, n.norm_first, relu, target, memory, target_bias, memory_bias);
         });
-    trial.compare(y, dy, expected, {{"x", &x}, {"source", &from}});
   }
 }
 
@@ -224,20 +241,11 @@ TEMPLATE_TEST_CASE("TransformerDecoder", "", float, double) {
     nn::TransformerDecoder module(options);
     trial.load(*module);
 
-    Variable<S> x(draw, n.dim, n.targets.columns()), from(draw, n.dim, n.sources.columns());
-    Tokens<S> y(n.dim, n.targets.columns());
-    const auto dy = draw.tokens<S>(n.dim, n.targets.columns());
-    trial.a.begin(time, n.targets);
-    trial.a.begin(source, n.sources);
-    layer.forward(trial.p, x.value, from.value, y, trial.a);
-    layer.backward(trial.p, x.value, from.value, dy, trial.a, trial.g, x.gradient, from.gradient);
-    const Tensor expected = each_with_source(
-        x.tensor, n.targets, from.tensor, n.sources,
-        [&](const Tensor& target, const Tensor& memory, Index targets, Index sources) {
-          return decode(*module, n.norm_first, target, memory, n.sight.bias(targets, targets, dtype<S>()),
-                        n.source_sight.bias(targets, sources, dtype<S>()));
+    compare_decoders(
+        trial, comparison, layer, n, time, source, [] { return false; },
+        [&](const Tensor& target, const Tensor& memory, const Tensor& target_bias, const Tensor& memory_bias) {
+          return decode(*module, n.norm_first, target, memory, target_bias, memory_bias);
         });
-    trial.compare(y, dy, expected, {{"x", &x}, {"source", &from}});
   }
 }
 

@@ -49,4 +49,49 @@ void check_shapes(Subject<S>& s, const std::string& who, const std::vector<std::
   }
   CHECK((g.flat.array() == 0).all());  // nothing was done before the error
 }
+
+/// Attention with two heads from queries along time to keys along a source, its inputs named q, k, v: wrong shapes, counts, and
+/// requests for weights(sequence, head, into).
+template <class Weights>
+void check_attention_complaints(Subject<double>& s, const std::string& who, heed::Memory<double>& m, Weights weights) {
+  s.begin({2, 3}, {1, 4});
+  check_shapes(s, who, {"q", "k", "v"}, &m);
+  Tokens<double> w(4, 3);
+  weights(1, 1, w);
+  check_complaint(who + ": head 2 asked for, but there are 2", [&] { weights(1, 2, w); });
+  check_complaint(who + ": head -1 asked for", [&] { weights(1, -1, w); });
+  check_complaint(who + ": sequence 2 asked for, but there are 2", [&] { weights(2, 0, w); });
+  check_complaint(who + ": sequence -1 asked for", [&] { weights(-1, 0, w); });
+  check_complaint(who + ": weights is 4 x 3, but 1 x 2 is needed", [&] { weights(0, 0, w); });
+  s.begin({2, 3}, {1, 4, 0});
+  const std::string counts = who + ": 2 sequences of queries, but 3 of keys";
+  check_complaint(counts, [&] { s.forward(); });
+  check_complaint(counts, [&] { s.extend(m); });
+  Parameters<double> g(s.layout);
+  check_complaint(counts, [&] { s.backward(s.y, g); });
+}
+
+/// Positions that end, so many: what reaches further is an error, and leaves everything as it was.
+inline void check_end(Subject<double>& s, const std::string& who, Index end) {
+  const std::string error = who + ": sequence 1 reaches position " + std::to_string(end) + ", but there are " +
+                            std::to_string(end) + " positions";
+  s.begin({end, end + 1});
+  check_complaint(error, [&] { s.forward(); });
+  CHECK((s.y.array() == -3).all());
+  Parameters<double> g(s.layout);
+  if (g.flat.size() > 0) check_complaint(error, [&] { s.backward(s.y, g); });
+  CHECK((g.flat.array() == 0).all());
+  heed::Memory<double> m(s.layout, 2, end + 2);
+  s.begin({1, end - 1});
+  s.extend(m);
+  m.advance();
+  s.begin({end - 1, 2});
+  check_complaint(error, [&] { s.extend(m); });
+  CHECK((s.y.array() == -3).all());
+  s.begin({end - 1, 1});
+  s.extend(m);
+  m.advance();
+  s.begin({0, 0});  // lanes that wait at the end
+  s.extend(m);
+}
 }  // namespace support

@@ -33,4 +33,19 @@ void check_sight(Subject<S>& s, const NamedMask& mask) {
       }
   }
 }
+
+/// Queries that see no key answer zero, with zero gradient. s: attention with three inputs and window(2), keys along the source.
+inline void check_blind(Subject<double>& s) {
+  s.begin({3, 40}, {0, 2});  // of the second sequence, queries 0 to 2 see a key
+  s.forward();
+  CHECK((s.y.leftCols(3).array() == 0).all());
+  CHECK((s.y.rightCols(37).array() == 0).all());
+  CHECK((s.y.middleCols(3, 3).array() != 0).all());
+  Parameters<double> g(s.layout);
+  s.backward(random<double>(s.out, 43, 1), g);
+  CHECK((s.dx[0].leftCols(3).array() == 0).all());
+  CHECK((s.dx[0].rightCols(37).array() == 0).all());
+  CHECK(s.dx[1].allFinite());
+  CHECK(s.dx[2].allFinite());
+}
 }  // namespace support
