@@ -99,11 +99,138 @@ Sight sight_of_lane(const Mask& mask, MemoryView<S> m, Axis query_axis, Axis key
   return {mask.within(window), m.length(query_axis, lane), m.first(key_axis, lane)};
 }
 
-template <class S>
+/// What lies side by side in a tile: queries, so that a register holds the scores of many queries for one key; or, where
+/// queries are few as in acting, keys.
+enum class Side { queries, keys };
+
+/// A tile of scores, keys x queries.
+template <class S, Side side>
+using Tile = Eigen::Map<Eigen::Matrix<S, Dynamic, Dynamic, side == Side::queries ? Eigen::RowMajor : Eigen::ColMajor>,
+                        0, Eigen::OuterStride<>>;
+
+template <class S, Side side>
 struct AttentionTile {
-  S scores[tile_keys * tile_queries];
-  auto map(Index keys, Index queries) {
-    return Eigen::Map<Tokens<S>, 0, Eigen::OuterStride<>>(scores, keys, queries, Eigen::OuterStride<>(tile_keys));
+  alignas(64) S scores[tile_keys * tile_queries];
+
+  Tile<S, side> map(Index keys, Index queries) {
+    return {scores, keys, queries, Eigen::OuterStride<>(side == Side::queries ? tile_queries : tile_keys)};
+  }
+};
+
+/// A number for each query of a block, a register of them at a time.
+template <class S>
+struct OfQueries {
+  static constexpr Index lanes = Packet<S>::size;
+  using Lanes = Eigen::Array<S, int(lanes), 1>;
+  alignas(64) S numbers[tile_queries];
+
+  explicit OfQueries(S number = 0) { std::fill(numbers, numbers + tile_queries, number); }
+  S& operator[](Index j) { return numbers[j]; }
+  S operator[](Index j) const { return numbers[j]; }
+  auto from(Index j) { return Eigen::Map<Lanes>(numbers + j); }
+  auto from(Index j) const { return Eigen::Map<const Lanes>(numbers + j); }
+};
+
+/// The keys of a tile that each of its queries sees, counted within the tile.
+template <class S>
+struct InSight {
+  bool all = true;
+  OfQueries<S> first, last;
+
+  InSight(const Sight& sight, Index q0, Index nq, Index k0, Index nk) {
+    const auto whole = [&](Interval i) { return i.begin == k0 && i.end == k0 + nk; };
+    all = whole(sight.keys(q0, k0, k0 + nk)) && whole(sight.keys(q0 + nq - 1, k0, k0 + nk));  // and all between them
+    if (all) return;
+    for (Index j = 0; j < nq; ++j) {
+      const Interval in = sight.keys(q0 + j, k0, k0 + nk);
+      first[j] = S(in.begin - k0);
+      last[j] = S(in.end - k0);
+    }
+  }
+  /// Puts a number at what is out of sight.
+  void hide(Tile<S, Side::queries> s, Index key, Index query, S number) const {
+    S* row = s.data() + key * s.outerStride() + query;
+    for (Index lane = 0; lane < OfQueries<S>::lanes; ++lane)
+      row[lane] = S(key) >= first[query + lane] && S(key) < last[query + lane] ? row[lane] : number;
+  }
+  auto seen(Tile<S, Side::keys> s, Index query) const {
+    const Index begin = all ? 0 : Index(first[query]), end = all ? s.rows() : Index(last[query]);
+    return s.col(query).segment(begin, end - begin);
+  }
+  void hide(Tile<S, Side::keys> s, Index query) const {
+    if (all) return;
+    s.col(query).head(Index(first[query])).setZero();
+    s.col(query).tail(s.rows() - Index(last[query])).setZero();
+  }
+};
+
+/// Visits the registers of a tile: f(key, query), a register holds the scores of the queries from there on for the key.
+/// Lanes beyond the last query are zero at first.
+template <class S, class F>
+void each_register(Tile<S, Side::queries> s, F&& f) {
+  for (Index j = 0; j < s.cols(); j += OfQueries<S>::lanes)
+    for (Index i = 0; i < s.rows(); ++i) f(i, j, Eigen::Map<typename OfQueries<S>::Lanes>(&s.coeffRef(i, 0) + j));
+}
+template <class S>
+void clear_spare_lanes(Tile<S, Side::queries> s) {
+  const Index spare = (OfQueries<S>::lanes - s.cols() % OfQueries<S>::lanes) % OfQueries<S>::lanes;
+  if (spare == 0) return;
+  for (Index i = 0; i < s.rows(); ++i) {
+    S* end = s.data() + i * s.outerStride() + s.cols();
+    std::fill(end, end + spare, S(0));
+  }
+}
+
+/// Goes on with the softmax of a block of queries: the scores of a tile become e^(score - top), zero out of sight, and what
+/// was summed before is to be multiplied by `keep`.
+template <class S>
+struct RunningSoftmax {
+  static constexpr S nothing = -std::numeric_limits<S>::infinity(), lowest = std::numeric_limits<S>::lowest();
+  OfQueries<S> top{nothing}, sum, keep;
+
+  void take(Tile<S, Side::queries> s, const InSight<S>& in) {
+    clear_spare_lanes(s);
+    using Lanes = typename OfQueries<S>::Lanes;
+    for (Index j = 0; j < s.cols(); j += OfQueries<S>::lanes) {
+      const auto scores = [&](Index i) { return Eigen::Map<Lanes>(s.data() + i * s.outerStride() + j); };
+      if (!in.all)
+        for (Index i = 0; i < s.rows(); ++i) in.hide(s, i, j, nothing);
+      Lanes highest = top.from(j);
+      Index i = 0;
+      for (; i + 4 <= s.rows(); i += 4)
+        highest = highest.max(scores(i).max(scores(i + 1)).max(scores(i + 2).max(scores(i + 3))));
+      for (; i < s.rows(); ++i) highest = highest.max(scores(i));
+      const Lanes base = highest.max(lowest);  // of who has seen nothing, too, a number
+      keep.from(j) = (top.from(j) - base).exp();
+      Lanes total = sum.from(j) * keep.from(j);
+      for (i = 0; i < s.rows(); ++i) {
+        scores(i) = (scores(i) - base).exp();
+        if (!in.all) in.hide(s, i, j, S(0));
+        total += scores(i);
+      }
+      sum.from(j) = total;
+      top.from(j) = highest;
+    }
+  }
+  void take(Tile<S, Side::keys> s, const InSight<S>& in) {
+    for (Index j = 0; j < s.cols(); ++j) {
+      auto seen = in.seen(s, j);
+      const S highest = seen.size() > 0 ? std::max(top[j], seen.maxCoeff()) : top[j];
+      in.hide(s, j);
+      keep[j] = 1;
+      if (seen.size() == 0) continue;
+      seen.array() = (seen.array() - highest).exp();
+      keep[j] = std::exp(top[j] - highest);
+      sum[j] = sum[j] * keep[j] + seen.sum();
+      top[j] = highest;
+    }
+  }
+  /// keep = 1 / sum, by which what was summed becomes the mean; top = the log-sum-exp. Who saw nothing keeps what he has.
+  void finish(Index queries) {
+    for (Index j = 0; j < queries; j += OfQueries<S>::lanes) {
+      keep.from(j) = sum.from(j).max(std::numeric_limits<S>::min()).inverse();
+      top.from(j) += sum.from(j).log();
+    }
   }
 };
 
@@ -134,6 +261,18 @@ void attention_start(Y&& y, Lse&& lse, bool sink = false) {
   lse.setConstant(sink ? S(0) : -std::numeric_limits<S>::infinity());
 }
 
+/// Visits blocks of queries: f(side, q0, nq), the side being that of the block's tiles.
+template <class S, class F>
+void each_query_block(Index queries, F&& f) {
+  constexpr Index few = Packet<S>::size / 4;
+  each_query_tile(queries, [&](Index q0, Index nq) {
+    if (nq <= few)
+      f(std::integral_constant<Side, Side::keys>(), q0, nq);
+    else
+      f(std::integral_constant<Side, Side::queries>(), q0, nq);
+  });
+}
+
 /// y = V softmax(scores), and the log-sum-exp of each query's scores, over these keys and those that were seen before: the
 /// softmax goes on from the y and lse that are there. A query that sees nothing keeps y = 0 and lse = -infinity.
 ///
@@ -141,56 +280,62 @@ void attention_start(Y&& y, Lse&& lse, bool sink = false) {
 template <class S, class Score, class Lse, class Factor = NoFactor>
 void attention_forward(const Score& score, const Sight& sight, Read<S> v, Write<S> y, Lse&& lse,
                        const Factor& factor = {}) {
-  constexpr S nothing = -std::numeric_limits<S>::infinity();
-  AttentionTile<S> tile;
-  each_query_tile(y.cols(), [&](Index q0, Index nq) {
-    S top[tile_queries], sum[tile_queries];
+  each_query_block<S>(y.cols(), [&](auto side, Index q0, Index nq) {
+    AttentionTile<S, side> tile;
+    RunningSoftmax<S> softmax;
     for (Index j = 0; j < nq; ++j) {
-      top[j] = lse(q0 + j);
-      sum[j] = top[j] == nothing ? S(0) : S(1);
+      softmax.top[j] = lse(q0 + j);
+      softmax.sum[j] = lse(q0 + j) == softmax.nothing ? S(0) : S(1);
     }
     auto out = y.middleCols(q0, nq);
+    const auto scale = [&] {
+      for (Index j = 0; j < nq; ++j)
+        if (softmax.keep[j] != S(1)) out.col(j) *= softmax.keep[j];
+    };
     each_key_tile(sight.keys_of_block(q0, nq, v.cols()), [&](Index k0, Index nk) {
       auto weights = tile.map(nk, nq);
       score.tile(q0, nq, k0, nk, weights);
-      for (Index j = 0; j < nq; ++j) {
-        const Interval in = sight.keys(q0 + j, k0, k0 + nk);
-        auto column = weights.col(j);
-        auto seen = column.segment(in.begin - k0, in.end - in.begin);
-        const S highest = seen.size() > 0 ? std::max(top[j], seen.maxCoeff()) : top[j];
-        column.head(in.begin - k0).setZero();
-        column.tail(k0 + nk - in.end).setZero();
-        if (seen.size() == 0) continue;
-        seen.array() = (seen.array() - highest).exp();
-        const S keep = std::exp(top[j] - highest);
-        sum[j] = sum[j] * keep + seen.sum();
-        out.col(j) *= keep;
-        top[j] = highest;
-      }
+      softmax.take(weights, InSight<S>(sight, q0, nq, k0, nk));
+      scale();
       factor.apply(q0, nq, k0, nk, weights);
       multiply(out, v.middleCols(k0, nk), weights, true);
     });
-    for (Index j = 0; j < nq; ++j) {
-      if (sum[j] == 0) continue;
-      out.col(j) /= sum[j];
-      lse(q0 + j) = top[j] + std::log(sum[j]);
-    }
+    softmax.finish(nq);
+    scale();
+    for (Index j = 0; j < nq; ++j) lse(q0 + j) = softmax.top[j];
   });
 }
 
 /// The softmax itself, e^(score - lse), of a tile; zero out of sight.
-template <class S, class Score, class Lse>
-void attention_weights(const Score& score, const Sight& sight, const Lse& lse, Index q0, Index nq, Index k0, Index nk,
-                       Write<S> weights) {
-  score.tile(q0, nq, k0, nk, weights);
-  for (Index j = 0; j < nq; ++j) {
-    const Interval in = sight.keys(q0 + j, k0, k0 + nk);
-    auto column = weights.col(j);
-    auto seen = column.segment(in.begin - k0, in.end - in.begin);
-    seen.array() = (seen.array() - S(lse(q0 + j))).exp();
-    column.head(in.begin - k0).setZero();
-    column.tail(k0 + nk - in.end).setZero();
+template <class S>
+void softmax_of(Tile<S, Side::queries> s, const OfQueries<S>& lse, const InSight<S>& in) {
+  clear_spare_lanes(s);
+  each_register<S>(s, [&](Index i, Index j, auto scores) {
+    scores = (scores - lse.from(j)).exp();
+    if (!in.all) in.hide(s, i, j, S(0));
+  });
+}
+template <class S>
+void softmax_of(Tile<S, Side::keys> s, const OfQueries<S>& lse, const InSight<S>& in) {
+  for (Index j = 0; j < s.cols(); ++j) {
+    auto seen = in.seen(s, j);
+    seen.array() = (seen.array() - lse[j]).exp();
+    in.hide(s, j);
   }
+}
+
+/// slope = factor o (slope - what all keys of a query share)
+template <class S>
+void softmax_slope(Tile<S, Side::queries> slope, Tile<S, Side::queries> weights, const OfQueries<S>& shared) {
+  clear_spare_lanes(slope);
+  each_register<S>(slope, [&](Index i, Index j, auto of) {
+    of = Eigen::Map<typename OfQueries<S>::Lanes>(&weights.coeffRef(i, 0) + j) * (of - shared.from(j));
+  });
+}
+template <class S>
+void softmax_slope(Tile<S, Side::keys> slope, Tile<S, Side::keys> weights, const OfQueries<S>& shared) {
+  for (Index j = 0; j < slope.cols(); ++j)
+    slope.col(j).array() = weights.col(j).array() * (slope.col(j).array() - shared[j]);
 }
 
 /// The gradient of `attention_forward` over these keys: into the score's inputs through the score, into dv unless it is not
@@ -200,10 +345,13 @@ void attention_weights(const Score& score, const Sight& sight, const Lse& lse, I
 template <class S, class Score, class Lse, class Factor = NoFactor>
 void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, const Lse& lse, Read<S> dy,
                         Gradient<S> dv, Factor factor = {}) {
-  AttentionTile<S> weights_tile, slope_tile;
-  each_query_tile(y.cols(), [&](Index q0, Index nq) {
-    S shared[tile_queries];
-    for (Index j = 0; j < nq; ++j) shared[j] = y.col(q0 + j).dot(dy.col(q0 + j));
+  each_query_block<S>(y.cols(), [&](auto side, Index q0, Index nq) {
+    AttentionTile<S, side> weights_tile, slope_tile;
+    OfQueries<S> shared, lse_of;
+    for (Index j = 0; j < nq; ++j) {
+      shared[j] = y.col(q0 + j).dot(dy.col(q0 + j));
+      lse_of[j] = lse(q0 + j);
+    }
     const auto dout = dy.middleCols(q0, nq);
     each_key_tile(sight.keys_of_block(q0, nq, v.cols()), [&](Index k0, Index nk) {
       auto weights = weights_tile.map(nk, nq), slope = slope_tile.map(nk, nq);
@@ -211,9 +359,10 @@ void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, c
         if (dv.wanted()) multiply(dv.middleCols(k0, nk), dout, used.transpose(), true);
         multiply(slope, v.middleCols(k0, nk).transpose(), dout);
       };
-      attention_weights<S>(score, sight, lse, q0, nq, k0, nk, weights);
+      score.tile(q0, nq, k0, nk, weights);
+      softmax_of<S>(weights, lse_of, InSight<S>(sight, q0, nq, k0, nk));
       if (factor.active()) {
-        AttentionTile<S> used_tile;
+        AttentionTile<S, side> used_tile;
         auto used = used_tile.map(nk, nq);
         used = weights;
         factor.apply(q0, nq, k0, nk, used);
@@ -223,8 +372,7 @@ void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, c
         for (Index j = 0; j < nq; ++j) slope.col(j) -= weights.col(j) * shared[j];
       } else {
         values_backward(weights);
-        for (Index j = 0; j < nq; ++j)
-          slope.col(j).array() = weights.col(j).array() * (slope.col(j).array() - shared[j]);
+        softmax_slope<S>(slope, weights, shared);
       }
       score.backward(q0, nq, k0, nk, slope);
     });
@@ -235,11 +383,14 @@ void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, c
 template <class S, class Score, class Lse, class F, class Factor = NoFactor>
 void each_attention_weight(const Score& score, const Sight& sight, const Lse& lse, Index queries, Index keys, F&& f,
                            const Factor& factor = {}) {
-  AttentionTile<S> tile;
-  each_query_tile(queries, [&](Index q0, Index nq) {
+  each_query_block<S>(queries, [&](auto side, Index q0, Index nq) {
+    AttentionTile<S, side> tile;
+    OfQueries<S> lse_of;
+    for (Index j = 0; j < nq; ++j) lse_of[j] = lse(q0 + j);
     each_key_tile(sight.keys_of_block(q0, nq, keys), [&](Index k0, Index nk) {
       auto weights = tile.map(nk, nq);
-      attention_weights<S>(score, sight, lse, q0, nq, k0, nk, weights);
+      score.tile(q0, nq, k0, nk, weights);
+      softmax_of<S>(weights, lse_of, InSight<S>(sight, q0, nq, k0, nk));
       factor.apply(q0, nq, k0, nk, weights);
       for (Index j = 0; j < nq; ++j)
         for (Index i = 0; i < nk; ++i) f(k0 + i, q0 + j, weights(i, j));

@@ -47,7 +47,8 @@ struct DotProductScore {
                   const Sight& sight_ = {})
       : q(q_), k(k_), dq(dq_), dk(dk_), scale(scale_), position(position_), sight(sight_) {}
 
-  void tile(Index q0, Index nq, Index k0, Index nk, Write<S> s) const {
+  template <class M>
+  void tile(Index q0, Index nq, Index k0, Index nk, M&& s) const {
     multiply(s, k.middleCols(k0, nk).transpose(), q.middleCols(q0, nq));
     if (position.kind == P::Kind::relative) relative_tile(q0, nq, k0, nk, s);
     s *= scale;
@@ -57,7 +58,8 @@ struct DotProductScore {
       each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope * apart(q0 + j, k0 + i); });
   }
   // dQ += K dA scale    dK += Q dA' scale
-  void backward(Index q0, Index nq, Index k0, Index nk, Write<S> ds) {
+  template <class M>
+  void backward(Index q0, Index nq, Index k0, Index nk, M&& ds) {
     if (position.kind == P::Kind::places) places_backward(q0, nq, k0, nk, ds);
     ds *= scale;
     if (position.kind == P::Kind::relative) relative_backward(q0, nq, k0, nk, ds);
@@ -77,7 +79,8 @@ struct DotProductScore {
   }
 
   // d = |r_q - r_k|    dslope -= dA d    dr_q -= slope dA (r_q - r_k) / d, and dr_k the opposite; nothing where d is 0
-  void places_backward(Index q0, Index nq, Index k0, Index nk, const Write<S>& ds) {
+  template <class M>
+  void places_backward(Index q0, Index nq, Index k0, Index nk, M& ds) {
     each(nq, nk, [&](Index i, Index j) {
       const S d = apart(q0 + j, k0 + i);
       if (d == S(0)) return;
@@ -108,7 +111,8 @@ struct DotProductScore {
   }
 
   // s(i, j) += R_d . q_j + v . R_d + u . k_i, d the distance of j and i
-  void relative_tile(Index q0, Index nq, Index k0, Index nk, Write<S> s) const {
+  template <class M>
+  void relative_tile(Index q0, Index nq, Index k0, Index nk, M& s) const {
     S by_distance[most * tile_queries], of_distance[most], of_key[tile_keys];
     const Band b = band(q0, nq, k0, nk);
     const auto r = columns(position.table, b);
@@ -119,7 +123,8 @@ struct DotProductScore {
     each(nq, nk, [&](Index i, Index j) { s(i, j) += rq(nk - 1 - i + j, j) + rv(nk - 1 - i + j, 0) + ku(i, 0); });
   }
   // T(d, j) = dA(i, j)    dQ += R T    dR += Q T' + v (T 1)'    dv += R T 1    du += K dA 1    dK += u (dA 1)'
-  void relative_backward(Index q0, Index nq, Index k0, Index nk, const Write<S>& ds) {
+  template <class M>
+  void relative_backward(Index q0, Index nq, Index k0, Index nk, M& ds) {
     S by_distance[most * tile_queries], of_distance[most], of_key[tile_keys];
     const Band b = band(q0, nq, k0, nk);
     const auto r = columns(position.table, b);

@@ -1,14 +1,17 @@
 #pragma once
 // The one file that names what Eigen itself computes with: a vector register of the machine the program is built for (SSE,
-// AVX, AVX-512, NEON, ... or a plain number where there is none).
+// AVX, AVX-512, NEON, ... or a plain number where there is none), and the narrower ones that it has beside.
 #include <Eigen/Core>
 
 namespace heed::detail {
 
-template <class S>
+template <class S, int Size = Eigen::internal::packet_traits<S>::size>
 struct Packet {
-  using Type = typename Eigen::internal::packet_traits<S>::type;
+  using Type = typename Eigen::internal::find_best_packet<S, Size>::type;
   static constexpr Eigen::Index size = Eigen::internal::unpacket_traits<Type>::size;
+  static constexpr Eigen::Index half =
+      Eigen::internal::unpacket_traits<typename Eigen::internal::unpacket_traits<Type>::half>::
+          size;  // of the next narrower one; size where there is none
 
   static Type load(const S* from) { return Eigen::internal::ploadu<Type>(from); }
   static void store(S* to, const Type& x) { Eigen::internal::pstoreu(to, x); }
@@ -16,6 +19,14 @@ struct Packet {
   static Type multiply_add(const Type& a, const Type& b, const Type& c) { return Eigen::internal::pmadd(a, b, c); }
   static Type add(const Type& a, const Type& b) { return Eigen::internal::padd(a, b); }
   static S sum(const Type& x) { return Eigen::internal::predux(x); }
+
+  /// to(i, j) = from(j, i) for a square of this size, column j at j stride.
+  static void transpose(const S* from, Eigen::Index from_stride, S* to, Eigen::Index to_stride) {
+    Eigen::internal::PacketBlock<Type, int(size)> square;
+    for (Eigen::Index j = 0; j < size; ++j) square.packet[j] = load(from + j * from_stride);
+    if constexpr (size > 1) Eigen::internal::ptranspose(square);
+    for (Eigen::Index j = 0; j < size; ++j) store(to + j * to_stride, square.packet[j]);
+  }
 };
 
 }  // namespace heed::detail

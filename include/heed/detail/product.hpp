@@ -2,7 +2,7 @@
 #include <algorithm>
 
 #include "heed/core/tokens.hpp"
-#include "heed/detail/packet.hpp"
+#include "heed/detail/transpose.hpp"
 
 namespace heed::detail {
 
@@ -13,39 +13,58 @@ namespace heed::detail {
 
 enum class Stored { as_is, transposed };
 
+/// So much of the depth, and so many columns, at a time: what the strips of A meet again and again stays in the cache.
+inline constexpr Index product_panel = 128, product_block = 192;
+
+/// A matrix of one storage order: element (i, j), i going along the shorter distance.
+template <Stored order>
+constexpr Index along(Index i, Index j, Index stride) {
+  return order == Stored::as_is ? i + j * stride : j + i * stride;
+}
+
 /// A tile of C, H packets high and N columns wide, kept in registers:  C (+)= sum over p of a(:, p) b(p, :)
-/// a(i, p) lies at a[i + p lda], b(p, j) at b[p bp + j bj].
-template <int H, int N, class S>
-void product_tile(Index depth, const S* a, Index lda, const S* b, Index bp, Index bj, S* c, Index ldc, bool add) {
-  using P = Packet<S>;
-  typename P::Type sum[N][H];
-  for (int j = 0; j < N; ++j)
-    for (int h = 0; h < H; ++h) sum[j][h] = P::broadcast(S(0));
-  for (Index p = 0; p < depth; ++p) {
+/// a(i, p) lies at a[i + p lda].
+template <int Size, int H, int N, Stored B, class S>
+void product_tile(Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc, bool add) {
+  using P = Packet<S, Size>;
+  constexpr int chains = H * N < 4 ? 4 : H * N < 8 ? 2 : 1;  // sums that do not wait for each other
+  typename P::Type sum[chains][N][H];
+  for (auto& of_chain : sum)
+    for (auto& of_column : of_chain)
+      for (auto& part : of_column) part = P::broadcast(S(0));
+  const auto step = [&](Index p, auto& of_chain) {
     typename P::Type column[H];
     for (int h = 0; h < H; ++h) column[h] = P::load(a + p * lda + h * P::size);
     for (int j = 0; j < N; ++j) {
-      const auto w = P::broadcast(b[p * bp + j * bj]);
-      for (int h = 0; h < H; ++h) sum[j][h] = P::multiply_add(column[h], w, sum[j][h]);
+      const auto w = P::broadcast(b[along<B>(p, j, ldb)]);
+      for (int h = 0; h < H; ++h) of_chain[j][h] = P::multiply_add(column[h], w, of_chain[j][h]);
     }
-  }
+  };
+  Index p = 0;
+  for (; p + chains <= depth; p += chains)
+    for (int chain = 0; chain < chains; ++chain) step(p + chain, sum[chain]);
+  for (; p < depth; ++p) step(p, sum[0]);
   for (int j = 0; j < N; ++j)
     for (int h = 0; h < H; ++h) {
       S* target = c + j * ldc + h * P::size;
-      P::store(target, add ? P::add(P::load(target), sum[j][h]) : sum[j][h]);
+      auto total = sum[0][j][h];
+      for (int chain = 1; chain < chains; ++chain) total = P::add(total, sum[chain][j][h]);
+      P::store(target, add ? P::add(P::load(target), total) : total);
     }
 }
 
 /// A strip of C, H packets high and n columns wide. A strip of fewer rows is computed aside.
-template <int H, class S>
-void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, const S* b, Index bp, Index bj, S* c,
-                   Index ldc, bool add) {
-  constexpr Index height = H * Packet<S>::size;
+template <int Size, int H, Stored B, class S>
+void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
+                   bool add) {
+  constexpr Index height = H * Packet<S, Size>::size;
+  constexpr int widest = H == 1 ? 12 : 6;  // as many sums as keep the units busy and fit into the registers
   const auto columns = [&](auto width, Index j) {
     constexpr int N = width;
-    if (rows == height) return product_tile<H, N>(depth, a, lda, b + j * bj, bp, bj, c + j * ldc, ldc, add);
+    const S* from = b + along<B>(0, j, ldb);
+    if (rows == height) return product_tile<Size, H, N, B>(depth, a, lda, from, ldb, c + j * ldc, ldc, add);
     S aside[N * height];
-    product_tile<H, N>(depth, a, lda, b + j * bj, bp, bj, aside, height, false);
+    product_tile<Size, H, N, B>(depth, a, lda, from, ldb, aside, height, false);
     for (int k = 0; k < N; ++k)
       for (Index i = 0; i < rows; ++i) {
         S& target = c[i + (j + k) * ldc];
@@ -53,16 +72,19 @@ void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, cons
       }
   };
   Index j = 0;
-  for (; j + 6 <= n; j += 6) columns(std::integral_constant<int, 6>(), j);
+  for (; j + widest <= n; j += widest) columns(std::integral_constant<int, widest>(), j);
+  if (H == 1 && n - j >= 6) columns(std::integral_constant<int, 6>(), j), j += 6;
   if (n - j >= 4) columns(std::integral_constant<int, 4>(), j), j += 4;
   if (n - j >= 2) columns(std::integral_constant<int, 2>(), j), j += 2;
   if (n - j >= 1) columns(std::integral_constant<int, 1>(), j);
 }
 
-/// c_i (+)= a_i . b for R rows of contiguous numbers.
-template <int R, class S>
+/// c_i (+)= a_i . b for R rows of contiguous numbers: with the widest register that the depth fills, then with narrower ones.
+template <int R, int Size, class S>
 void product_dots(Index depth, const S* a, Index lda, const S* b, Index bp, S* c, bool add) {
-  using P = Packet<S>;
+  using P = Packet<S, Size>;
+  if constexpr (P::half < P::size)
+    if (depth < P::size) return product_dots<R, int(P::half)>(depth, a, lda, b, bp, c, add);
   S sum[R] = {};
   Index p = 0;
   if (bp == 1 && depth >= P::size) {
@@ -79,13 +101,40 @@ void product_dots(Index depth, const S* a, Index lda, const S* b, Index bp, S* c
   for (int r = 0; r < R; ++r) c[r] = add ? c[r] + sum[r] : sum[r];
 }
 
+/// The rows of C from the i-th on, in strips of registers of this size, and of narrower ones for those that are left over.
+template <Stored A, Stored B, int Size, class S>
+void product_rows(Index i, Index m, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
+                  bool add) {
+  constexpr Index size = Packet<S, Size>::size, half = Packet<S, Size>::half;
+  const auto strip = [&](auto packets, Index rows) {
+    constexpr int H = packets;
+    constexpr Index height = H * size;
+    const bool worth_packing = n >= 48 && lda >= 128;  // read again and again, and far apart
+    if (A == Stored::as_is && rows == height && !worth_packing)
+      return product_strip<Size, H, B>(rows, n, depth, a + i, lda, b, ldb, c + i, ldc, add);
+    S packed[height * product_panel];  // contiguous and of full height
+    if (rows < height) std::fill(packed, packed + height * depth, S(0));
+    if (A == Stored::transposed)
+      transpose(rows, depth, a + i * lda, lda, packed, height);
+    else
+      for (Index p = 0; p < depth; ++p) std::copy(a + i + p * lda, a + i + p * lda + rows, packed + p * height);
+    product_strip<Size, H, B>(rows, n, depth, packed, height, b, ldb, c + i, ldc, add);
+  };
+  for (; i + 2 * size <= m; i += 2 * size) strip(std::integral_constant<int, 2>(), 2 * size);
+  if (i + size <= m) strip(std::integral_constant<int, 1>(), size), i += size;
+  if (i == m) return;
+  if constexpr (half < size)
+    product_rows<A, B, int(half)>(i, m, n, depth, a, lda, b, ldb, c, ldc, add);
+  else
+    strip(std::integral_constant<int, 1>(), m - i);
+}
+
 /// C = A B, or C += A B where `add`.    C: m x n    A: m x depth    B: depth x n
 ///
 /// All column-major with a leading dimension, A and B possibly stored as their transposes (a row-major matrix is one).
 template <Stored A, Stored B, class S>
 void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc, bool add) {
-  constexpr Index size = Packet<S>::size, panel = 256;
-  const Index bp = B == Stored::as_is ? 1 : ldb, bj = B == Stored::as_is ? ldb : 1;
+  constexpr int size = int(Packet<S>::size);
   if (m == 0 || n == 0) return;
   if (depth == 0) {
     for (Index j = 0; j < n && !add; ++j) std::fill(c + j * ldc, c + j * ldc + m, S(0));
@@ -94,34 +143,20 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
   if (A == Stored::transposed && n <= 4) {  // packing would cost more than it saves
     const Index fours = m / 4 * 4;
     for (Index j = 0; j < n; ++j) {
+      const S* column = b + along<B>(0, j, ldb);
+      const Index step = along<B>(1, 0, ldb);
       for (Index i = 0; i < fours; i += 4)
-        product_dots<4>(depth, a + i * lda, lda, b + j * bj, bp, c + i + j * ldc, add);
-      for (Index i = fours; i < m; ++i) product_dots<1>(depth, a + i * lda, lda, b + j * bj, bp, c + i + j * ldc, add);
+        product_dots<4, size>(depth, a + i * lda, lda, column, step, c + i + j * ldc, add);
+      for (Index i = fours; i < m; ++i)
+        product_dots<1, size>(depth, a + i * lda, lda, column, step, c + i + j * ldc, add);
     }
     return;
   }
-  S packed[2 * size * panel];  // a strip of A, contiguous and of full height
-  for (Index p = 0; p < depth; p += panel) {
-    const Index deep = std::min(panel, depth - p);
-    const auto strip = [&](auto packets, Index i, Index rows) {
-      constexpr Index height = packets * size;
-      const S* from = a + i + p * lda;
-      Index stride = lda;
-      if (A == Stored::transposed || rows < height) {
-        for (Index q = 0; q < deep; ++q) {
-          for (Index r = 0; r < rows; ++r)
-            packed[r + q * height] = A == Stored::transposed ? a[p + q + (i + r) * lda] : a[i + r + (p + q) * lda];
-          std::fill(packed + rows + q * height, packed + (q + 1) * height, S(0));
-        }
-        from = packed;
-        stride = height;
-      }
-      product_strip<packets>(rows, n, deep, from, stride, b + p * bp, bp, bj, c + i, ldc, add || p > 0);
-    };
-    Index i = 0;
-    for (; i + size < m; i += 2 * size) strip(std::integral_constant<int, 2>(), i, std::min(2 * size, m - i));
-    if (i < m) strip(std::integral_constant<int, 1>(), i, m - i);
-  }
+  for (Index p = 0; p < depth; p += product_panel)
+    for (Index j = 0; j < n; j += product_block)
+      product_rows<A, B, size>(0, m, std::min(product_block, n - j), std::min(product_panel, depth - p),
+                               a + along<A>(0, p, lda), lda, b + along<B>(p, j, ldb), ldb, c + j * ldc, ldc,
+                               add || p > 0);
 }
 
 /// C = A B or C += A B on Eigen's maps and their transposes, whatever their sizes, strides and storage orders.

@@ -18,12 +18,14 @@ struct AdditiveScore {
   Gradient<S> dq = no_gradient, dk = no_gradient;
   Eigen::Map<Vector> dv = Eigen::Map<Vector>(nullptr, 0);
 
-  void tile(Index q0, Index nq, Index k0, Index nk, Write<S> s) const {
+  template <class M>
+  void tile(Index q0, Index nq, Index k0, Index nk, M&& s) const {
     for (Index j = 0; j < nq; ++j)
       for (Index i = 0; i < nk; ++i) s(i, j) = (v.array() * (q.col(q0 + j) + k.col(k0 + i)).array().tanh()).sum();
   }
   // u = tanh(q + k)    dv += u ds    dq, dk += ds v o (1 - u^2)
-  void backward(Index q0, Index nq, Index k0, Index nk, Write<S> ds) {
+  template <class M>
+  void backward(Index q0, Index nq, Index k0, Index nk, M&& ds) {
     constexpr Index part = 64;  // of the width at a time, so that u needs no room elsewhere
     Eigen::Array<S, Dynamic, 1, 0, part, 1> u;
     for (Index r = 0; r < v.size(); r += part) {
