@@ -17,7 +17,7 @@
 
 #include <heed/core/activations.hpp>
 #include <heed/core/parameters.hpp>
-#include <heed/layers/masks.hpp>
+#include <heed/core/masks.hpp>
 
 namespace parity {
 

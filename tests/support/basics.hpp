@@ -9,7 +9,7 @@
 #include "heed/core/memory.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/layers/activation.hpp"
-#include "heed/layers/masks.hpp"
+#include "heed/core/masks.hpp"
 #include "heed/testing/gradient_check.hpp"
 
 namespace support {

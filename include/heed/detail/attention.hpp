@@ -1,10 +1,6 @@
 #pragma once
-#include <cmath>
-#include <limits>
-
-#include "heed/core/memory.hpp"
 #include "heed/detail/product.hpp"
-#include "heed/layers/masks.hpp"
+#include "heed/detail/softmax_tile.hpp"
 
 namespace heed::detail {
 
@@ -20,219 +16,6 @@ namespace heed::detail {
 //   factor.active()                         whether it does anything
 //   factor.apply(q0, nq, k0, nk, w)         multiplies a tile of weights
 //   factor.backward(q0, nq, k0, nk, dlog)   takes the gradient of the logarithm of a tile of factors
-
-inline constexpr Index tile_queries = 32, tile_keys = 64;
-
-/// What each query sees: a mask, and the absolute positions of the first query and the first key, `step` apart from one to
-/// the next. In a part of a strided mask everything counts in steps.
-struct Sight {
-  Mask mask;
-  Index query_position = 0, key_position = 0, step = 1;
-
-  Interval keys(Index query, Index begin, Index end) const {
-    const Interval seen = mask.keys(query_position + query);
-    const Interval here{std::max(seen.begin - key_position, begin), std::min(seen.end - key_position, end)};
-    return here.begin < here.end ? here : Interval{begin, begin};
-  }
-  /// What a block of queries sees together, of `keys` keys: from the first that its first query sees to the last that its
-  /// last query sees.
-  Interval keys_of_block(Index query, Index count, Index keys) const {
-    const Index begin = mask.keys(query_position + query).begin - key_position;
-    const Index end = mask.keys(query_position + query + count - 1).end - key_position;
-    const Interval here{std::max(begin, Index(0)), std::min(end, keys)};
-    return here.begin < here.end ? here : Interval{0, 0};
-  }
-  /// The position of a query less that of a key.
-  Index distance(Index query, Index key) const { return step * (query_position + query - key_position - key); }
-};
-
-/// Some of the columns of a sequence: every step-th from `first` on.
-struct Every {
-  Index first, count, step;
-  /// Those of `n` columns, the first at `position`, whose position is a multiple of `step` and a rest.
-  static Every of_rest(Index rest, Index step, Index position, Index n) {
-    const Index first = ((rest - position) % step + step) % step;
-    return {first, first < n ? (n - first + step - 1) / step : 0, step};
-  }
-  template <class S>
-  Read<S> of(const Read<S>& m) const {
-    return ConstStrided<S, Dynamic>(place(m.data()) + (count > 0 ? first * m.outerStride() : 0), m.rows(), count,
-                                    Eigen::OuterStride<>(step * m.outerStride()));
-  }
-  template <class S>
-  Write<S> of(const Write<S>& m) const {
-    return Strided<S, Dynamic>(place(const_cast<S*>(m.data())) + (count > 0 ? first * m.outerStride() : 0), m.rows(),
-                               count, Eigen::OuterStride<>(step * m.outerStride()));
-  }
-  template <class S>
-  Gradient<S> of(Gradient<S> m) const {
-    if (!m.wanted()) return no_gradient;
-    return add_to(of(Write<S>(m)));
-  }
-};
-
-/// Visits the parts in which a mask is seen, each an interval: f(queries, keys, sight). A strided mask is an interval, and
-/// before it for each rest the same thing among every stride-th token.
-template <class F>
-void each_part(const Sight& whole, Index queries, Index keys, F&& f) {
-  Sight sight = whole;
-  sight.mask.stride = 0;
-  f(Every{0, queries, 1}, Every{0, keys, 1}, sight);
-  const Index stride = whole.mask.stride;
-  for (Index rest = 0; rest < stride; ++rest) {
-    const Every q = Every::of_rest(rest, stride, whole.query_position, queries);
-    const Every k = Every::of_rest(rest, stride, whole.key_position, keys);
-    if (q.count == 0 || k.count == 0) continue;
-    sight.query_position = (whole.query_position + q.first) / stride;
-    sight.key_position = (whole.key_position + k.first) / stride;
-    sight.step = stride;
-    sight.mask = whole.mask.beyond();
-    f(q, k, sight);
-  }
-}
-
-/// What the new queries of a lane see of the keys that it remembers. Along one axis a ring remembers so many positions back
-/// from each query; positions of another axis may run ahead or behind, and there all that is remembered is in sight.
-template <class S>
-Sight sight_of_lane(const Mask& mask, MemoryView<S> m, Axis query_axis, Axis key_axis, Index lane) {
-  const Index window = query_axis == key_axis ? m.window(key_axis) : unlimited;
-  return {mask.within(window), m.length(query_axis, lane), m.first(key_axis, lane)};
-}
-
-/// What lies side by side in a tile: queries, so that a register holds the scores of many queries for one key; or, where
-/// queries are few as in acting, keys.
-enum class Side { queries, keys };
-
-/// A tile of scores, keys x queries.
-template <class S, Side side>
-using Tile = Eigen::Map<Eigen::Matrix<S, Dynamic, Dynamic, side == Side::queries ? Eigen::RowMajor : Eigen::ColMajor>,
-                        0, Eigen::OuterStride<>>;
-
-template <class S, Side side>
-struct AttentionTile {
-  alignas(64) S scores[tile_keys * tile_queries];
-
-  Tile<S, side> map(Index keys, Index queries) {
-    return {scores, keys, queries, Eigen::OuterStride<>(side == Side::queries ? tile_queries : tile_keys)};
-  }
-};
-
-/// A number for each query of a block, a register of them at a time.
-template <class S>
-struct OfQueries {
-  static constexpr Index lanes = Packet<S>::size;
-  using Lanes = Eigen::Array<S, int(lanes), 1>;
-  alignas(64) S numbers[tile_queries];
-
-  explicit OfQueries(S number = 0) { std::fill(numbers, numbers + tile_queries, number); }
-  S& operator[](Index j) { return numbers[j]; }
-  S operator[](Index j) const { return numbers[j]; }
-  auto from(Index j) { return Eigen::Map<Lanes>(numbers + j); }
-  auto from(Index j) const { return Eigen::Map<const Lanes>(numbers + j); }
-};
-
-/// The keys of a tile that each of its queries sees, counted within the tile.
-template <class S>
-struct InSight {
-  bool all = true;
-  OfQueries<S> first, last;
-
-  InSight(const Sight& sight, Index q0, Index nq, Index k0, Index nk) {
-    const auto whole = [&](Interval i) { return i.begin == k0 && i.end == k0 + nk; };
-    all = whole(sight.keys(q0, k0, k0 + nk)) && whole(sight.keys(q0 + nq - 1, k0, k0 + nk));  // and all between them
-    if (all) return;
-    for (Index j = 0; j < nq; ++j) {
-      const Interval in = sight.keys(q0 + j, k0, k0 + nk);
-      first[j] = S(in.begin - k0);
-      last[j] = S(in.end - k0);
-    }
-  }
-  /// Puts a number at what is out of sight.
-  void hide(Tile<S, Side::queries> s, Index key, Index query, S number) const {
-    S* row = s.data() + key * s.outerStride() + query;
-    for (Index lane = 0; lane < OfQueries<S>::lanes; ++lane)
-      row[lane] = S(key) >= first[query + lane] && S(key) < last[query + lane] ? row[lane] : number;
-  }
-  auto seen(Tile<S, Side::keys> s, Index query) const {
-    const Index begin = all ? 0 : Index(first[query]), end = all ? s.rows() : Index(last[query]);
-    return s.col(query).segment(begin, end - begin);
-  }
-  void hide(Tile<S, Side::keys> s, Index query) const {
-    if (all) return;
-    s.col(query).head(Index(first[query])).setZero();
-    s.col(query).tail(s.rows() - Index(last[query])).setZero();
-  }
-};
-
-/// Visits the registers of a tile: f(key, query), a register holds the scores of the queries from there on for the key.
-/// Lanes beyond the last query are zero at first.
-template <class S, class F>
-void each_register(Tile<S, Side::queries> s, F&& f) {
-  for (Index j = 0; j < s.cols(); j += OfQueries<S>::lanes)
-    for (Index i = 0; i < s.rows(); ++i) f(i, j, Eigen::Map<typename OfQueries<S>::Lanes>(&s.coeffRef(i, 0) + j));
-}
-template <class S>
-void clear_spare_lanes(Tile<S, Side::queries> s) {
-  const Index spare = (OfQueries<S>::lanes - s.cols() % OfQueries<S>::lanes) % OfQueries<S>::lanes;
-  if (spare == 0) return;
-  for (Index i = 0; i < s.rows(); ++i) {
-    S* end = s.data() + i * s.outerStride() + s.cols();
-    std::fill(end, end + spare, S(0));
-  }
-}
-
-/// Goes on with the softmax of a block of queries: the scores of a tile become e^(score - top), zero out of sight, and what
-/// was summed before is to be multiplied by `keep`.
-template <class S>
-struct RunningSoftmax {
-  static constexpr S nothing = -std::numeric_limits<S>::infinity(), lowest = std::numeric_limits<S>::lowest();
-  OfQueries<S> top{nothing}, sum, keep;
-
-  void take(Tile<S, Side::queries> s, const InSight<S>& in) {
-    clear_spare_lanes(s);
-    using Lanes = typename OfQueries<S>::Lanes;
-    for (Index j = 0; j < s.cols(); j += OfQueries<S>::lanes) {
-      const auto scores = [&](Index i) { return Eigen::Map<Lanes>(s.data() + i * s.outerStride() + j); };
-      if (!in.all)
-        for (Index i = 0; i < s.rows(); ++i) in.hide(s, i, j, nothing);
-      Lanes highest = top.from(j);
-      Index i = 0;
-      for (; i + 4 <= s.rows(); i += 4)
-        highest = highest.max(scores(i).max(scores(i + 1)).max(scores(i + 2).max(scores(i + 3))));
-      for (; i < s.rows(); ++i) highest = highest.max(scores(i));
-      const Lanes base = highest.max(lowest);  // of who has seen nothing, too, a number
-      keep.from(j) = (top.from(j) - base).exp();
-      Lanes total = sum.from(j) * keep.from(j);
-      for (i = 0; i < s.rows(); ++i) {
-        scores(i) = (scores(i) - base).exp();
-        if (!in.all) in.hide(s, i, j, S(0));
-        total += scores(i);
-      }
-      sum.from(j) = total;
-      top.from(j) = highest;
-    }
-  }
-  void take(Tile<S, Side::keys> s, const InSight<S>& in) {
-    for (Index j = 0; j < s.cols(); ++j) {
-      auto seen = in.seen(s, j);
-      const S highest = seen.size() > 0 ? std::max(top[j], seen.maxCoeff()) : top[j];
-      in.hide(s, j);
-      keep[j] = 1;
-      if (seen.size() == 0) continue;
-      seen.array() = (seen.array() - highest).exp();
-      keep[j] = std::exp(top[j] - highest);
-      sum[j] = sum[j] * keep[j] + seen.sum();
-      top[j] = highest;
-    }
-  }
-  /// keep = 1 / sum, by which what was summed becomes the mean; top = the log-sum-exp. Who saw nothing keeps what he has.
-  void finish(Index queries) {
-    for (Index j = 0; j < queries; j += OfQueries<S>::lanes) {
-      keep.from(j) = sum.from(j).max(std::numeric_limits<S>::min()).inverse();
-      top.from(j) += sum.from(j).log();
-    }
-  }
-};
 
 /// The weights are what the softmax says.
 struct NoFactor {
@@ -288,54 +71,21 @@ void attention_forward(const Score& score, const Sight& sight, Read<S> v, Write<
       softmax.sum[j] = lse(q0 + j) == softmax.nothing ? S(0) : S(1);
     }
     auto out = y.middleCols(q0, nq);
-    const auto scale = [&] {
-      for (Index j = 0; j < nq; ++j)
-        if (softmax.keep[j] != S(1)) out.col(j) *= softmax.keep[j];
-    };
+    const auto scale = [&] { scale_columns(out.rows(), nq, out.data(), out.outerStride(), softmax.keep.numbers); };
+    bool empty = std::all_of(softmax.sum.numbers, softmax.sum.numbers + nq, [](S sum) { return sum == S(0); });
     each_key_tile(sight.keys_of_block(q0, nq, v.cols()), [&](Index k0, Index nk) {
       auto weights = tile.map(nk, nq);
       score.tile(q0, nq, k0, nk, weights);
       softmax.take(weights, InSight<S>(sight, q0, nq, k0, nk));
-      scale();
       factor.apply(q0, nq, k0, nk, weights);
-      multiply(out, v.middleCols(k0, nk), weights, true);
+      if (!empty) scale();
+      multiply(out, v.middleCols(k0, nk), weights, !empty);
+      empty = false;
     });
     softmax.finish(nq);
     scale();
     for (Index j = 0; j < nq; ++j) lse(q0 + j) = softmax.top[j];
   });
-}
-
-/// The softmax itself, e^(score - lse), of a tile; zero out of sight.
-template <class S>
-void softmax_of(Tile<S, Side::queries> s, const OfQueries<S>& lse, const InSight<S>& in) {
-  clear_spare_lanes(s);
-  each_register<S>(s, [&](Index i, Index j, auto scores) {
-    scores = (scores - lse.from(j)).exp();
-    if (!in.all) in.hide(s, i, j, S(0));
-  });
-}
-template <class S>
-void softmax_of(Tile<S, Side::keys> s, const OfQueries<S>& lse, const InSight<S>& in) {
-  for (Index j = 0; j < s.cols(); ++j) {
-    auto seen = in.seen(s, j);
-    seen.array() = (seen.array() - lse[j]).exp();
-    in.hide(s, j);
-  }
-}
-
-/// slope = factor o (slope - what all keys of a query share)
-template <class S>
-void softmax_slope(Tile<S, Side::queries> slope, Tile<S, Side::queries> weights, const OfQueries<S>& shared) {
-  clear_spare_lanes(slope);
-  each_register<S>(slope, [&](Index i, Index j, auto of) {
-    of = Eigen::Map<typename OfQueries<S>::Lanes>(&weights.coeffRef(i, 0) + j) * (of - shared.from(j));
-  });
-}
-template <class S>
-void softmax_slope(Tile<S, Side::keys> slope, Tile<S, Side::keys> weights, const OfQueries<S>& shared) {
-  for (Index j = 0; j < slope.cols(); ++j)
-    slope.col(j).array() = weights.col(j).array() * (slope.col(j).array() - shared[j]);
 }
 
 /// The gradient of `attention_forward` over these keys: into the score's inputs through the score, into dv unless it is not
@@ -349,7 +99,7 @@ void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, c
     AttentionTile<S, side> weights_tile, slope_tile;
     OfQueries<S> shared, lse_of;
     for (Index j = 0; j < nq; ++j) {
-      shared[j] = y.col(q0 + j).dot(dy.col(q0 + j));
+      product_dots<1, int(lanes<S>)>(y.rows(), y.col(q0 + j).data(), 0, dy.col(q0 + j).data(), 1, &shared[j], false);
       lse_of[j] = lse(q0 + j);
     }
     const auto dout = dy.middleCols(q0, nq);

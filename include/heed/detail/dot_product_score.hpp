@@ -51,7 +51,7 @@ struct DotProductScore {
   void tile(Index q0, Index nq, Index k0, Index nk, M&& s) const {
     multiply(s, k.middleCols(k0, nk).transpose(), q.middleCols(q0, nq));
     if (position.kind == P::Kind::relative) relative_tile(q0, nq, k0, nk, s);
-    s *= scale;
+    scale_tile<S>(s, scale);
     if (position.kind == P::Kind::steps)
       each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope * steps(q0 + j, k0 + i); });
     if (position.kind == P::Kind::places)
@@ -61,7 +61,7 @@ struct DotProductScore {
   template <class M>
   void backward(Index q0, Index nq, Index k0, Index nk, M&& ds) {
     if (position.kind == P::Kind::places) places_backward(q0, nq, k0, nk, ds);
-    ds *= scale;
+    scale_tile<S>(ds, scale);
     if (position.kind == P::Kind::relative) relative_backward(q0, nq, k0, nk, ds);
     if (dq.wanted()) multiply(dq.middleCols(q0, nq), k.middleCols(k0, nk), ds, true);
     if (dk.wanted()) multiply(dk.middleCols(k0, nk), q.middleCols(q0, nq), ds.transpose(), true);

@@ -18,6 +18,7 @@ struct Packet {
   static Type broadcast(S x) { return Eigen::internal::pset1<Type>(x); }
   static Type multiply_add(const Type& a, const Type& b, const Type& c) { return Eigen::internal::pmadd(a, b, c); }
   static Type add(const Type& a, const Type& b) { return Eigen::internal::padd(a, b); }
+  static Type multiply(const Type& a, const Type& b) { return Eigen::internal::pmul(a, b); }
   static S sum(const Type& x) { return Eigen::internal::predux(x); }
 
   /// to(i, j) = from(j, i) for a square of this size, column j at j stride.

@@ -159,6 +159,21 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
                                add || p > 0);
 }
 
+/// Column j of C times by[j].
+template <class S, int Size = int(Packet<S>::size)>
+void scale_columns(Index rows, Index columns, S* c, Index ldc, const S* by) {
+  using P = Packet<S, Size>;
+  if constexpr (P::half < P::size)
+    if (rows < P::size) return scale_columns<S, int(P::half)>(rows, columns, c, ldc, by);
+  for (Index j = 0; j < columns; ++j) {
+    S* column = c + j * ldc;
+    const auto factor = P::broadcast(by[j]);
+    Index i = 0;
+    for (; i + P::size <= rows; i += P::size) P::store(column + i, P::multiply(P::load(column + i), factor));
+    for (; i < rows; ++i) column[i] *= by[j];
+  }
+}
+
 /// C = A B or C += A B on Eigen's maps and their transposes, whatever their sizes, strides and storage orders.
 template <class C, class A, class B>
 void multiply(C&& c, const A& a, const B& b, bool add = false) {

@@ -6,7 +6,7 @@
 #include "heed/core/scope.hpp"
 #include "heed/detail/running_products.hpp"
 #include "heed/detail/sequence_pairs.hpp"
-#include "heed/layers/masks.hpp"
+#include "heed/core/masks.hpp"
 
 namespace heed {
 

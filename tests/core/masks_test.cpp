@@ -1,4 +1,4 @@
-#include "heed/layers/masks.hpp"
+#include "heed/core/masks.hpp"
 
 #include "../support.hpp"
 
