@@ -28,6 +28,8 @@ name() {
     Torch/apt) echo libtorch-dev ;;
     Torch/brew) echo pytorch ;;
     Torch/plain) echo LibTorch ;;
+    OpenBLAS/apt) echo libopenblas-dev ;;
+    OpenBLAS/brew) echo openblas ;;
     clang++/apt) echo clang ;;
     clang++/brew) echo llvm ;;
     *) echo "$1" ;;

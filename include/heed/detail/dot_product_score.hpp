@@ -152,7 +152,7 @@ class DroppedWeights {
   DroppedWeights(double rate, const Random& of_layer, Index sequence, Index head, const Sight& whole, Every queries,
                  Every keys)
       : rate_(rate),
-        random_(of_layer.bits_at(std::uint64_t(sequence)), std::uint64_t(head)),
+        random_(rate > 0 ? of_layer.bits_at(std::uint64_t(sequence)) : 0, std::uint64_t(head)),
         queries_{whole.query_position + queries.first, queries.count, queries.step},
         keys_{whole.key_position + keys.first, keys.count, keys.step} {}
   bool active() const { return rate_ > 0; }

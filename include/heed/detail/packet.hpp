@@ -12,21 +12,41 @@ struct Packet {
   static constexpr Eigen::Index half =
       Eigen::internal::unpacket_traits<typename Eigen::internal::unpacket_traits<Type>::half>::
           size;  // of the next narrower one; size where there is none
+  static constexpr int registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS;
 
   static Type load(const S* from) { return Eigen::internal::ploadu<Type>(from); }
   static void store(S* to, const Type& x) { Eigen::internal::pstoreu(to, x); }
   static Type broadcast(S x) { return Eigen::internal::pset1<Type>(x); }
+  static Type load_one(const S* from) { return Eigen::internal::pload1<Type>(from); }
   static Type multiply_add(const Type& a, const Type& b, const Type& c) { return Eigen::internal::pmadd(a, b, c); }
   static Type add(const Type& a, const Type& b) { return Eigen::internal::padd(a, b); }
   static Type multiply(const Type& a, const Type& b) { return Eigen::internal::pmul(a, b); }
   static S sum(const Type& x) { return Eigen::internal::predux(x); }
-
-  /// to(i, j) = from(j, i) for a square of this size, column j at j stride.
-  static void transpose(const S* from, Eigen::Index from_stride, S* to, Eigen::Index to_stride) {
-    Eigen::internal::PacketBlock<Type, int(size)> square;
+  /// As many registers as a register holds numbers.
+  using Square = Eigen::internal::PacketBlock<Type, int(size)>;
+  /// The sum of each of them, in the lane of its number.
+  static Type sums(Square& square) {
+    if constexpr (size > 1) Eigen::internal::ptranspose(square);
+    return total<int(size)>(square.packet);
+  }
+  /// to(i, j) = from(j, i) for a square of this size, or what is there and that.
+  static void transpose(const S* from, Eigen::Index from_stride, S* to, Eigen::Index to_stride, bool add_to = false) {
+    Square square;
     for (Eigen::Index j = 0; j < size; ++j) square.packet[j] = load(from + j * from_stride);
     if constexpr (size > 1) Eigen::internal::ptranspose(square);
-    for (Eigen::Index j = 0; j < size; ++j) store(to + j * to_stride, square.packet[j]);
+    for (Eigen::Index j = 0; j < size; ++j) {
+      S* column = to + j * to_stride;
+      store(column, add_to ? add(load(column), square.packet[j]) : square.packet[j]);
+    }
+  }
+
+ private:
+  template <int count>
+  static Type total(const Type* x) {
+    if constexpr (count == 1)
+      return x[0];
+    else
+      return add(total<count / 2>(x), total<count / 2>(x + count / 2));
   }
 };
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <algorithm>
+#include <utility>
 
 #include "heed/core/tokens.hpp"
 #include "heed/detail/transpose.hpp"
@@ -22,35 +23,38 @@ constexpr Index along(Index i, Index j, Index stride) {
   return order == Stored::as_is ? i + j * stride : j + i * stride;
 }
 
+/// f(0), f(1), ... f(count - 1), each with its number as a constant: what they index stays in registers.
+template <int count, class F>
+void unrolled(F&& f) {
+  [&]<int... i>(std::integer_sequence<int, i...>) { (f(std::integral_constant<int, i>()), ...); }
+  (std::make_integer_sequence<int, count>());
+}
+
 /// A tile of C, H packets high and N columns wide, kept in registers:  C (+)= sum over p of a(:, p) b(p, :)
 /// a(i, p) lies at a[i + p lda].
 template <int Size, int H, int N, Stored B, class S>
 void product_tile(Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc, bool add) {
   using P = Packet<S, Size>;
   constexpr int chains = H * N < 4 ? 4 : H * N < 8 ? 2 : 1;  // sums that do not wait for each other
-  typename P::Type sum[chains][N][H];
-  for (auto& of_chain : sum)
-    for (auto& of_column : of_chain)
-      for (auto& part : of_column) part = P::broadcast(S(0));
+  typename P::Type sum[chains][N * H];
+  unrolled<chains * N * H>([&](auto k) { sum[k / (N * H)][k % (N * H)] = P::broadcast(S(0)); });
   const auto step = [&](Index p, auto& of_chain) {
     typename P::Type column[H];
-    for (int h = 0; h < H; ++h) column[h] = P::load(a + p * lda + h * P::size);
-    for (int j = 0; j < N; ++j) {
-      const auto w = P::broadcast(b[along<B>(p, j, ldb)]);
-      for (int h = 0; h < H; ++h) of_chain[j][h] = P::multiply_add(column[h], w, of_chain[j][h]);
-    }
+    unrolled<H>([&](auto h) { column[h] = P::load(a + p * lda + h * P::size); });
+    unrolled<N>([&](auto j) {
+      const auto w = P::load_one(b + along<B>(p, j, ldb));
+      unrolled<H>([&](auto h) { of_chain[j * H + h] = P::multiply_add(column[h], w, of_chain[j * H + h]); });
+    });
   };
   Index p = 0;
-  for (; p + chains <= depth; p += chains)
-    for (int chain = 0; chain < chains; ++chain) step(p + chain, sum[chain]);
-  for (; p < depth; ++p) step(p, sum[0]);
-  for (int j = 0; j < N; ++j)
-    for (int h = 0; h < H; ++h) {
-      S* target = c + j * ldc + h * P::size;
-      auto total = sum[0][j][h];
-      for (int chain = 1; chain < chains; ++chain) total = P::add(total, sum[chain][j][h]);
-      P::store(target, add ? P::add(P::load(target), total) : total);
-    }
+  for (; p + chains <= depth; p += chains) unrolled<chains>([&](auto chain) { step(p + chain, sum[chain]); });
+  if constexpr (chains > 1)
+    for (; p < depth; ++p) step(p, sum[0]);
+  unrolled<N * H>([&](auto k) {
+    unrolled<chains - 1>([&](auto chain) { sum[0][k] = P::add(sum[0][k], sum[chain + 1][k]); });
+    S* target = c + k / H * ldc + k % H * P::size;
+    P::store(target, add ? P::add(P::load(target), sum[0][k]) : sum[0][k]);
+  });
 }
 
 /// A strip of C, H packets high and n columns wide. A strip of fewer rows is computed aside.
@@ -58,7 +62,10 @@ template <int Size, int H, Stored B, class S>
 void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
                    bool add) {
   constexpr Index height = H * Packet<S, Size>::size;
-  constexpr int widest = H == 1 ? 12 : 6;  // as many sums as keep the units busy and fit into the registers
+  constexpr int widest = H == 1 ? 8
+                         : B == Stored::transposed || Packet<S, Size>::registers < 32
+                             ? 6
+                             : 8;  // enough to keep the units busy
   const auto columns = [&](auto width, Index j) {
     constexpr int N = width;
     const S* from = b + along<B>(0, j, ldb);
@@ -73,32 +80,70 @@ void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, cons
   };
   Index j = 0;
   for (; j + widest <= n; j += widest) columns(std::integral_constant<int, widest>(), j);
-  if (H == 1 && n - j >= 6) columns(std::integral_constant<int, 6>(), j), j += 6;
   if (n - j >= 4) columns(std::integral_constant<int, 4>(), j), j += 4;
   if (n - j >= 2) columns(std::integral_constant<int, 2>(), j), j += 2;
   if (n - j >= 1) columns(std::integral_constant<int, 1>(), j);
 }
 
-/// c_i (+)= a_i . b for R rows of contiguous numbers: with the widest register that the depth fills, then with narrower ones.
-template <int R, int Size, class S>
-void product_dots(Index depth, const S* a, Index lda, const S* b, Index bp, S* c, bool add) {
+/// c_i (+)= a_i . b for rows of contiguous numbers, as many at a time as a register holds: what is left in the lanes of each is
+/// summed by a transposition. The depth that does not fill a register, and rows that are left over, go by narrower ones.
+template <int Size, class S>
+void product_dots(Index m, Index depth, const S* a, Index lda, const S* b, S* c, bool add) {
   using P = Packet<S, Size>;
-  if constexpr (P::half < P::size)
-    if (depth < P::size) return product_dots<R, int(P::half)>(depth, a, lda, b, bp, c, add);
-  S sum[R] = {};
-  Index p = 0;
-  if (bp == 1 && depth >= P::size) {
-    typename P::Type sums[R];
-    for (int r = 0; r < R; ++r) sums[r] = P::broadcast(S(0));
-    for (; p + P::size <= depth; p += P::size) {
+  const auto square = [&](Index i) {
+    typename P::Square sums;
+    for (int r = 0; r < P::size; ++r) sums.packet[r] = P::broadcast(S(0));
+    for (Index p = 0; p + P::size <= depth; p += P::size) {
       const auto x = P::load(b + p);
-      for (int r = 0; r < R; ++r) sums[r] = P::multiply_add(P::load(a + p + r * lda), x, sums[r]);
+      for (int r = 0; r < P::size; ++r)
+        sums.packet[r] = P::multiply_add(P::load(a + p + (i + r) * lda), x, sums.packet[r]);
     }
-    for (int r = 0; r < R; ++r) sum[r] = P::sum(sums[r]);
+    const auto total = P::sums(sums);
+    P::store(c + i, add ? P::add(P::load(c + i), total) : total);
+  };
+  const auto row = [&](Index i) {
+    auto sum = P::broadcast(S(0));
+    for (Index p = 0; p + P::size <= depth; p += P::size)
+      sum = P::multiply_add(P::load(a + p + i * lda), P::load(b + p), sum);
+    c[i] = add ? c[i] + P::sum(sum) : P::sum(sum);
+  };
+  const Index whole = depth / P::size * P::size;
+  if (whole > 0 || P::half == P::size) {
+    Index i = 0;
+    for (; i + P::size <= m; i += P::size) square(i);
+    for (; i < m; ++i) row(i);
+    add = true;
   }
-  for (; p < depth; ++p)
-    for (int r = 0; r < R; ++r) sum[r] += a[p + r * lda] * b[p * bp];
-  for (int r = 0; r < R; ++r) c[r] = add ? c[r] + sum[r] : sum[r];
+  if (whole == depth) return;
+  if constexpr (P::half < P::size) {
+    product_dots<int(P::half)>(m, depth - whole, a + whole, lda, b + whole, c, add);
+  } else {
+    for (Index i = 0; i < m; ++i)
+      for (Index p = whole; p < depth; ++p) c[i] += a[p + i * lda] * b[p];
+  }
+}
+
+/// A strip of C of less than a register's rows. B lies so that registers can hold columns of C instead: what comes out is C
+/// transposed, as many columns as fill two registers. Returns how many columns are done.
+template <int Size, class S>
+Index product_across(Index rows, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
+                     bool add) {
+  constexpr Index size = Packet<S, Size>::size, width = 2 * size;
+  S aside[width * size];
+  Index j = 0;
+  for (; j + width <= n; j += width) {
+    Index i = 0;
+    const auto columns = [&](auto count) {
+      constexpr int N = count;
+      for (; i + N <= rows; i += N)
+        product_tile<Size, 2, N, Stored::transposed>(depth, b + j, ldb, a + i, lda, aside + i * width, width, false);
+    };
+    columns(std::integral_constant<int, 6>());
+    columns(std::integral_constant<int, 2>());
+    columns(std::integral_constant<int, 1>());
+    transpose(rows, width, aside, width, c + j * ldc, ldc, add);
+  }
+  return j;
 }
 
 /// The rows of C from the i-th on, in strips of registers of this size, and of narrower ones for those that are left over.
@@ -123,6 +168,11 @@ void product_rows(Index i, Index m, Index n, Index depth, const S* a, Index lda,
   for (; i + 2 * size <= m; i += 2 * size) strip(std::integral_constant<int, 2>(), 2 * size);
   if (i + size <= m) strip(std::integral_constant<int, 1>(), size), i += size;
   if (i == m) return;
+  if constexpr (A == Stored::as_is && B == Stored::transposed && half < size) {
+    const Index done = product_across<Size>(m - i, n, depth, a + i, lda, b, ldb, c + i, ldc, add);
+    n -= done, b += done, c += done * ldc;
+    if (n == 0) return;
+  }
   if constexpr (half < size)
     product_rows<A, B, int(half)>(i, m, n, depth, a, lda, b, ldb, c, ldc, add);
   else
@@ -140,16 +190,8 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
     for (Index j = 0; j < n && !add; ++j) std::fill(c + j * ldc, c + j * ldc + m, S(0));
     return;
   }
-  if (A == Stored::transposed && n <= 4) {  // packing would cost more than it saves
-    const Index fours = m / 4 * 4;
-    for (Index j = 0; j < n; ++j) {
-      const S* column = b + along<B>(0, j, ldb);
-      const Index step = along<B>(1, 0, ldb);
-      for (Index i = 0; i < fours; i += 4)
-        product_dots<4, size>(depth, a + i * lda, lda, column, step, c + i + j * ldc, add);
-      for (Index i = fours; i < m; ++i)
-        product_dots<1, size>(depth, a + i * lda, lda, column, step, c + i + j * ldc, add);
-    }
+  if (A == Stored::transposed && B == Stored::as_is && n <= 4) {  // packing would cost more than it saves
+    for (Index j = 0; j < n; ++j) product_dots<size>(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, add);
     return;
   }
   for (Index p = 0; p < depth; p += product_panel)

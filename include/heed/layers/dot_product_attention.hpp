@@ -137,8 +137,9 @@ class DotProductAttention {
     const Index nearest = terms.range_of(visit(all)).begin;
     w.setZero();
     each_part(sight(s), s.queries, s.keys, [&](detail::Every qs, detail::Every ks, const detail::Sight& in) {
+      Targets none;
       detail::each_attention_weight<S>(
-          score(p, of, {}, a, nullptr, head, qs, ks, in, nearest), in,
+          score(p, part_of(of, qs, ks), none, a, nullptr, head, in, nearest), in,
           qs.of(Write<S>(a[lse].middleCols(s.query, s.queries))).row(head), qs.count, ks.count,
           [&](Index i, Index j, S weight) { w(ks.first + ks.step * i, qs.first + qs.step * j) = weight; });
     });
@@ -203,14 +204,26 @@ class DotProductAttention {
             k, S(1), a.sequences(key_axis), [](Index) { return Index(0); }, Write<S>(a.d(turned_k)), dk);
   }
 
+  /// Those of one part of what is in sight.
+  Operands part_of(const Operands& of, detail::Every qs, detail::Every ks) const {
+    return {of.sequence,
+            of.first_query,
+            qs.of(of.q),
+            ks.of(of.k),
+            ks.of(of.v),
+            in_space() ? qs.of(of.query_place) : of.query_place,
+            in_space() ? ks.of(of.key_place) : of.key_place};
+  }
+  Targets part_of(const Targets& d, detail::Every qs, detail::Every ks) const {
+    return {qs.of(d.q), ks.of(d.k), ks.of(d.v), qs.of(d.query_place), ks.of(d.key_place)};
+  }
   /// The score of one head in one part of what is in sight.
-  auto score(ParametersView<const S> p, const Operands& of, const Targets& d, ActivationsView<S> a,
-             const ParametersView<S>* g, Index h, detail::Every qs, detail::Every ks, const detail::Sight& in,
-             Index nearest) const {
+  auto score(ParametersView<const S> p, const Operands& of, Targets& d, ActivationsView<S> a,
+             const ParametersView<S>* g, Index h, const detail::Sight& in, Index nearest) const {
     const Index e = config.dim / config.heads, kh = h / (config.heads / config.key_heads);
-    const detail::Places<S> at{qs.of(of.query_place), ks.of(of.key_place), qs.of(d.query_place), ks.of(d.key_place)};
-    return detail::DotProductScore<S>(qs.of(of.q).middleRows(h * e, e), ks.of(of.k).middleRows(kh * e, e),
-                                      qs.of(d.q).part(h * e, e, 0, qs.count), ks.of(d.k).part(kh * e, e, 0, ks.count),
+    const detail::Places<S> at{of.query_place, of.key_place, d.query_place, d.key_place};
+    return detail::DotProductScore<S>(of.q.middleRows(h * e, e), of.k.middleRows(kh * e, e),
+                                      d.q.part(h * e, e, 0, of.q.cols()), d.k.part(kh * e, e, 0, of.k.cols()),
                                       score_scale(), terms.of_head(p, a, h, nearest, at, g), in);
   }
   S score_scale() const { return config.normalise ? S(1) : 1 / std::sqrt(S(config.dim / config.heads)); }
@@ -242,10 +255,11 @@ class DotProductAttention {
       }
     }
     each_part(whole, of.q.cols(), of.k.cols(), [&](detail::Every qs, detail::Every ks, const detail::Sight& in) {
+      const Operands here = part_of(of, qs, ks);
+      Targets to_here = part_of(d, qs, ks);
       for (Index h = 0; h < config.heads; ++h)
-        f(h, qs, score(p, of, d, a, g, h, qs, ks, in, nearest), in,
-          Read<S>(ks.of(of.v).middleRows(h / shared * ev, ev)), ks.of(d.v).part(h / shared * ev, ev, 0, ks.count),
-          dropped(a, h, of, whole, qs, ks));
+        f(h, qs, score(p, here, to_here, a, g, h, in, nearest), in, Read<S>(here.v.middleRows(h / shared * ev, ev)),
+          to_here.v.part(h / shared * ev, ev, 0, ks.count), dropped(a, h, of, whole, qs, ks));
     });
   }
   void attend(ParametersView<const S> p, const Operands& of, Write<S> y, ActivationsView<S> a,
