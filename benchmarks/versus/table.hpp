@@ -39,7 +39,8 @@ inline std::string held(double reached, double wanted, const char* unit = "") {
 inline void print_head() {
   std::printf(
       "| work | LibTorch, µs | heed, µs | times LibTorch | heed without -march=native, µs | times LibTorch | GFLOP/s "
-      "| of the limit | LibTorch's fastest way |\n|---|---|---|---|---|---|---|---|---|\n");
+      "| of the limit | LibTorch's fastest way | into preallocated tensors, µs | times that |\n"
+      "|---|---|---|---|---|---|---|---|---|---|---|\n");
 }
 
 inline void print_row(const Result& r, const Limits& limits) {
@@ -47,8 +48,9 @@ inline void print_row(const Result& r, const Limits& limits) {
   const double rate = 2e-9 * c.multiply_adds / r.native.median, share = limits.seconds(c) / r.native.median;
   std::string row = "| " + name(r.task);
   for (const std::string& cell :
-       {time(r.torch), time(r.native), held(r.native_ratio, least(r.task)), time(r.plain), held(r.plain_ratio, 0),
-        held(rate, 0), held(100 * share, 100 * least_share(r.task), " %"), r.fastest})
+       {time(r.graph.time), time(r.native), held(r.graph.native_ratio, least(r.task)), time(r.plain),
+        held(r.graph.plain_ratio, 0), held(rate, 0), held(100 * share, 100 * least_share(r.task), " %"), r.graph.name,
+        time(r.preallocated.time), held(r.preallocated.native_ratio, 0)})
     row += " | " + cell;
   std::printf("%s |\n", row.c_str());
   std::fflush(stdout);

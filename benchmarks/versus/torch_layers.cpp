@@ -185,7 +185,14 @@ class Cache {
     joined_ = mixed_.view({1, s.dim}), y_ = at::empty({1, s.dim});
     scale_ = s.scale();
   }
-  Tensor operator()() {
+  Tensor graph() {
+    const auto apart = w_.in(x_).view({3, v_.size(0), v_.size(2)}).unbind(0);
+    newest_k_.copy_(apart[1]);
+    newest_v_.copy_(apart[2]);
+    const Tensor weights = at::softmax(at::bmm(apart[0].unsqueeze(1), k_) * scale_, -1);
+    return w_.out(at::bmm(weights, v_).view({1, joined_.size(1)}));
+  }
+  Tensor preallocated() {
     w_.in(x_, qkv_);
     newest_k_.copy_(new_k_);
     newest_v_.copy_(new_v_);
@@ -211,11 +218,13 @@ std::vector<Candidate> torch_layers(const Task& task) {
 }
 
 std::vector<Candidate> torch_extend(const Task& task) {
-  const auto way = [&](const char* name, bool turned_keys) {
+  const auto way = [&](const char* name, bool turned_keys, Tensor (Cache::*step)()) {
     const auto cache = std::make_shared<Cache>(Shape(task.row), turned_keys);
-    return Candidate{name, forward_unit([cache] { return (*cache)(); }, [](const Tensor& y) { return y; })};
+    return Candidate{name, forward_unit([cache, step] { return (*cache.*step)(); }, [](const Tensor& y) { return y; })};
   };
-  return {way("preallocated", false), way("preallocated, keys turned", true)};
+  return {way("bmm", false, &Cache::graph), way("bmm, keys turned", true, &Cache::graph),
+          way("preallocated", false, &Cache::preallocated),
+          way("preallocated, keys turned", true, &Cache::preallocated)};
 }
 
 }  // namespace versus

@@ -159,6 +159,13 @@ class Gradient : public detail::Strided<S, D> {
   void start() {
     if (wanted_ && !adds_) this->setZero();
   }
+  /// Columns of it, cleared unless it is added to; from then on they are added to.
+  Gradient<S> started(Index first, Index columns) {
+    if (!wanted_) return detail::NoGradient{};
+    auto block = this->middleCols(first, columns);
+    if (!adds_) block.setZero();
+    return add_to(block);
+  }
   /// A block of it, to be added to.
   Gradient<S> part(Index row, Index rows, Index first, Index columns) {
     if (!wanted_) return detail::NoGradient{};

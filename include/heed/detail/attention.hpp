@@ -9,6 +9,7 @@ namespace heed::detail {
 // by a Score, which computes a tile of them and takes the gradient of a tile:
 //
 //   score.tile(q0, nq, k0, nk, s)           s(i, j) = the score of key k0 + i for query q0 + j
+//   score.unscaled()                        what is left to multiply it by; 1 where nothing is
 //   score.backward(q0, nq, k0, nk, ds)      adds what follows for the score's inputs; ds may be used up
 //
 // What multiplies the weights after the softmax (dropout, a Gaussian around a place) is said by a Factor:
@@ -76,7 +77,7 @@ void attention_forward(const Score& score, const Sight& sight, Read<S> v, Write<
     each_key_tile(sight.keys_of_block(q0, nq, v.cols()), [&](Index k0, Index nk) {
       auto weights = tile.map(nk, nq);
       score.tile(q0, nq, k0, nk, weights);
-      softmax.take(weights, InSight<S>(sight, q0, nq, k0, nk));
+      softmax.take(weights, score.unscaled(), InSight<S>(sight, q0, nq, k0, nk));
       factor.apply(q0, nq, k0, nk, weights);
       if (!empty) scale();
       multiply(out, v.middleCols(k0, nk), weights, !empty);
@@ -110,7 +111,7 @@ void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, c
         multiply(slope, v.middleCols(k0, nk).transpose(), dout);
       };
       score.tile(q0, nq, k0, nk, weights);
-      softmax_of<S>(weights, lse_of, InSight<S>(sight, q0, nq, k0, nk));
+      softmax_of<S>(weights, score.unscaled(), lse_of, InSight<S>(sight, q0, nq, k0, nk));
       if (factor.active()) {
         AttentionTile<S, side> used_tile;
         auto used = used_tile.map(nk, nq);
@@ -119,10 +120,10 @@ void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, c
         values_backward(used);
         slope.array() *= used.array();
         factor.backward(q0, nq, k0, nk, slope);
-        for (Index j = 0; j < nq; ++j) slope.col(j) -= weights.col(j) * shared[j];
+        for (Index j = 0; j < nq; ++j) slope.col(j) = score.unscaled() * (slope.col(j) - weights.col(j) * shared[j]);
       } else {
         values_backward(weights);
-        softmax_slope<S>(slope, weights, shared);
+        softmax_slope<S>(slope, weights, score.unscaled(), shared);
       }
       score.backward(q0, nq, k0, nk, slope);
     });
@@ -140,7 +141,7 @@ void each_attention_weight(const Score& score, const Sight& sight, const Lse& ls
     each_key_tile(sight.keys_of_block(q0, nq, keys), [&](Index k0, Index nk) {
       auto weights = tile.map(nk, nq);
       score.tile(q0, nq, k0, nk, weights);
-      softmax_of<S>(weights, lse_of, InSight<S>(sight, q0, nq, k0, nk));
+      softmax_of<S>(weights, score.unscaled(), lse_of, InSight<S>(sight, q0, nq, k0, nk));
       factor.apply(q0, nq, k0, nk, weights);
       for (Index j = 0; j < nq; ++j)
         for (Index i = 0; i < nk; ++i) f(k0 + i, q0 + j, weights(i, j));

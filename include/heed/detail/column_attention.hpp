@@ -144,6 +144,7 @@ class ColumnAttention {
       const Interval in = in_sight(sight, q0, nq, all_keys);
       Eigen::Map<Tokens<S>> tile(a[room].data(), in.end - in.begin, nq);
       each_key_tile(in, [&](Index k0, Index nk) { score.tile(q0, nq, k0, nk, tile.middleRows(k0 - in.begin, nk)); });
+      tile *= score.unscaled();
       for (Index j = 0; j < nq; ++j)
         for (Index i = 0; i < tile.rows(); ++i)
           if (!sees(sight, q0 + j, in.begin + i)) tile(i, j) = -std::numeric_limits<S>::infinity();
@@ -179,6 +180,7 @@ class ColumnAttention {
                   rule.backward(q0 + j, in.begin, Column(tile.col(j).data(), tile.rows()),
                                 Column(slope.col(j).data(), tile.rows()), copy);
                 if (dv.wanted()) multiply(dv.middleCols(in.begin, tile.rows()), dout, tile.transpose(), true);
+                slope *= score.unscaled();
                 each_key_tile(in, [&](Index k0, Index nk) {
                   score.backward(q0, tile.cols(), k0, nk, slope.middleRows(k0 - in.begin, nk));
                 });

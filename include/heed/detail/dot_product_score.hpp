@@ -50,18 +50,21 @@ struct DotProductScore {
   template <class M>
   void tile(Index q0, Index nq, Index k0, Index nk, M&& s) const {
     multiply(s, k.middleCols(k0, nk).transpose(), q.middleCols(q0, nq));
+    if (position.kind == P::Kind::none) return;
     if (position.kind == P::Kind::relative) relative_tile(q0, nq, k0, nk, s);
-    scale_tile<S>(s, scale);
+    s *= scale;
     if (position.kind == P::Kind::steps)
       each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope * steps(q0 + j, k0 + i); });
     if (position.kind == P::Kind::places)
       each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope * apart(q0 + j, k0 + i); });
   }
+  /// The tile stays unscaled where no position adds to it: the softmax multiplies on its way.
+  S unscaled() const { return position.kind == P::Kind::none ? scale : S(1); }
   // dQ += K dA scale    dK += Q dA' scale
   template <class M>
   void backward(Index q0, Index nq, Index k0, Index nk, M&& ds) {
     if (position.kind == P::Kind::places) places_backward(q0, nq, k0, nk, ds);
-    scale_tile<S>(ds, scale);
+    if (position.kind != P::Kind::none) ds *= scale;
     if (position.kind == P::Kind::relative) relative_backward(q0, nq, k0, nk, ds);
     if (dq.wanted()) multiply(dq.middleCols(q0, nq), k.middleCols(k0, nk), ds, true);
     if (dk.wanted()) multiply(dk.middleCols(k0, nk), q.middleCols(q0, nq), ds.transpose(), true);

@@ -21,6 +21,11 @@ struct Packet {
   static Type multiply_add(const Type& a, const Type& b, const Type& c) { return Eigen::internal::pmadd(a, b, c); }
   static Type add(const Type& a, const Type& b) { return Eigen::internal::padd(a, b); }
   static Type multiply(const Type& a, const Type& b) { return Eigen::internal::pmul(a, b); }
+  /// x where low <= at < high, elsewhere other.
+  static Type within(const Type& at, const Type& low, const Type& high, const Type& x, const Type& other) {
+    using namespace Eigen::internal;
+    return pselect(pand(pcmp_le(low, at), pcmp_lt(at, high)), x, other);
+  }
   static S sum(const Type& x) { return Eigen::internal::predux(x); }
   /// As many registers as a register holds numbers.
   using Square = Eigen::internal::PacketBlock<Type, int(size)>;

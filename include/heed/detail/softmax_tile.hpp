@@ -71,10 +71,10 @@ struct InSight {
   }
   /// Puts a number at what is out of sight.
   void hide(Tile<S, Side::queries>& s, Index key, Index query, S number) const {
+    using P = Packet<S>;
     S* at = s.data() + key * s.outerStride() + query;
-    const S i = S(key);
-    for (Index lane = 0; lane < lanes<S>; ++lane)
-      at[lane] = i >= first[query + lane] && i < last[query + lane] ? at[lane] : number;
+    P::store(at, P::within(P::broadcast(S(key)), P::load(first.numbers + query), P::load(last.numbers + query),
+                           P::load(at), P::broadcast(number)));
   }
   void hide(Tile<S, Side::keys>& s, Index query) const {
     if (all) return;
@@ -99,38 +99,30 @@ void clear_spare_lanes(Tile<S, Side::queries>& s) {
   for (Index i = 0; i < s.rows() && spare > 0; ++i) std::fill_n(&s.coeffRef(i, 0) + s.cols(), spare, S(0));
 }
 
-template <class S>
-void scale_tile(Tile<S, Side::queries>& s, S by) {
-  clear_spare_lanes<S>(s);
-  each_register<S>(s, [&](Index, Index, auto scores) { scores *= by; });
-}
-template <class S, class M>
-void scale_tile(M& s, S by) {
-  s *= by;
-}
-
 /// The softmax of a block of queries, that goes on from tile to tile.
 template <class S>
 struct RunningSoftmax {
   static constexpr S nothing = -std::numeric_limits<S>::infinity(), lowest = std::numeric_limits<S>::lowest();
   OfQueries<S> top{nothing}, sum, keep;
 
-  /// Scores become e^(score - top), zero out of sight; what was summed before is to be multiplied by `keep`.
-  void take(Tile<S, Side::queries>& s, const InSight<S>& in) {
+  /// Scores, once they are scaled, become e^(score - top), zero out of sight; what was summed before is to be multiplied by
+  /// `keep`.
+  void take(Tile<S, Side::queries>& s, S scale, const InSight<S>& in) {
     clear_spare_lanes<S>(s);
     for (Index j = 0; j < s.cols(); j += lanes<S>) {
       const auto scores = [&](Index i) { return lanes_at<S>(s, i, j); };
       for (Index i = 0; i < s.rows() && !in.all; ++i) in.hide(s, i, j, nothing);
-      Lanes<S> highest = top.from(j), total;
+      Lanes<S> highest = Lanes<S>::Constant(nothing), total;
       Index i = 0;
       for (; i + 4 <= s.rows(); i += 4)  // by fours: a chain of maxima would wait for itself
         highest = highest.max(scores(i).max(scores(i + 1)).max(scores(i + 2).max(scores(i + 3))));
       for (; i < s.rows(); ++i) highest = highest.max(scores(i));
+      highest = top.from(j).max(highest * scale);
       const Lanes<S> base = highest.max(lowest);  // a number even for who has seen nothing
       keep.from(j) = (top.from(j) - base).exp();
       total = sum.from(j) * keep.from(j);
       for (i = 0; i < s.rows(); ++i) {
-        scores(i) = (scores(i) - base).exp();
+        scores(i) = (scores(i) * scale - base).exp();
         if (!in.all) in.hide(s, i, j, S(0));
         total += scores(i);
       }
@@ -138,14 +130,14 @@ struct RunningSoftmax {
       top.from(j) = highest;
     }
   }
-  void take(Tile<S, Side::keys>& s, const InSight<S>& in) {
+  void take(Tile<S, Side::keys>& s, S scale, const InSight<S>& in) {
     for (Index j = 0; j < s.cols(); ++j) {
       auto seen = in.seen(s, j);
       in.hide(s, j);
       keep[j] = 1;
       if (seen.size() == 0) continue;
-      const S highest = std::max(top[j], seen.maxCoeff());
-      seen.array() = (seen.array() - highest).exp();
+      const S highest = std::max(top[j], seen.maxCoeff() * scale);
+      seen.array() = (seen.array() * scale - highest).exp();
       keep[j] = std::exp(top[j] - highest);
       sum[j] = sum[j] * keep[j] + seen.sum();
       top[j] = highest;
@@ -160,34 +152,36 @@ struct RunningSoftmax {
   }
 };
 
-/// The softmax itself, e^(score - lse), of a tile; zero out of sight.
+/// The softmax itself, e^(scale score - lse), of a tile; zero out of sight.
 template <class S>
-void softmax_of(Tile<S, Side::queries>& s, const OfQueries<S>& lse, const InSight<S>& in) {
+void softmax_of(Tile<S, Side::queries>& s, S scale, const OfQueries<S>& lse, const InSight<S>& in) {
   clear_spare_lanes<S>(s);
   each_register<S>(s, [&](Index i, Index j, auto scores) {
-    scores = (scores - lse.from(j)).exp();
+    scores = (scores * scale - lse.from(j)).exp();
     if (!in.all) in.hide(s, i, j, S(0));
   });
 }
 template <class S>
-void softmax_of(Tile<S, Side::keys>& s, const OfQueries<S>& lse, const InSight<S>& in) {
+void softmax_of(Tile<S, Side::keys>& s, S scale, const OfQueries<S>& lse, const InSight<S>& in) {
   for (Index j = 0; j < s.cols(); ++j) {
     auto seen = in.seen(s, j);
-    seen.array() = (seen.array() - lse[j]).exp();
+    seen.array() = (seen.array() * scale - lse[j]).exp();
     in.hide(s, j);
   }
 }
 
-/// slope = weight o (slope - what the keys of a query share)
+/// slope = scale weight o (slope - what the keys of a query share)
 template <class S>
-void softmax_slope(Tile<S, Side::queries>& slope, Tile<S, Side::queries>& weights, const OfQueries<S>& shared) {
+void softmax_slope(Tile<S, Side::queries>& slope, Tile<S, Side::queries>& weights, S scale,
+                   const OfQueries<S>& shared) {
   clear_spare_lanes<S>(slope);
-  each_register<S>(slope, [&](Index i, Index j, auto of) { of = lanes_at<S>(weights, i, j) * (of - shared.from(j)); });
+  each_register<S>(slope,
+                   [&](Index i, Index j, auto of) { of = scale * lanes_at<S>(weights, i, j) * (of - shared.from(j)); });
 }
 template <class S>
-void softmax_slope(Tile<S, Side::keys>& slope, Tile<S, Side::keys>& weights, const OfQueries<S>& shared) {
+void softmax_slope(Tile<S, Side::keys>& slope, Tile<S, Side::keys>& weights, S scale, const OfQueries<S>& shared) {
   for (Index j = 0; j < slope.cols(); ++j)
-    slope.col(j).array() = weights.col(j).array() * (slope.col(j).array() - shared[j]);
+    slope.col(j).array() = scale * weights.col(j).array() * (slope.col(j).array() - shared[j]);
 }
 
 }  // namespace heed::detail

@@ -18,6 +18,7 @@ struct AdditiveScore {
   Gradient<S> dq = no_gradient, dk = no_gradient;
   Eigen::Map<Vector> dv = Eigen::Map<Vector>(nullptr, 0);
 
+  static S unscaled() { return 1; }
   template <class M>
   void tile(Index q0, Index nq, Index k0, Index nk, M&& s) const {
     for (Index j = 0; j < nq; ++j)

@@ -178,9 +178,9 @@ class DotProductAttention {
             keys_of(in_space() ? Read<S>(a[config.position.key_place]) : k)};
   }
   Targets to(detail::SequencePair s, Gradient<S>& q, Gradient<S>& k, Gradient<S>& v, ActivationsView<S> a) const {
-    const auto part = [](Gradient<S> m, Index first, Index n) { return m.part(0, m.rows(), first, n); };
-    Targets all{part(q, s.query, s.queries), part(k, s.key, s.keys), part(v, s.key, s.keys)};
+    Targets all{q.started(s.query, s.queries), k.started(s.key, s.keys), v.started(s.key, s.keys)};
     if (!in_space()) return all;
+    const auto part = [](Gradient<S> m, Index first, Index n) { return m.part(0, m.rows(), first, n); };
     return {all.q, all.k, all.v, part(a.d(config.position.query_place), s.query, s.queries),
             part(a.d(config.position.key_place), s.key, s.keys)};
   }

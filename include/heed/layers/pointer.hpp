@@ -52,7 +52,9 @@ class Pointer {
     key.forward(p, k, a[projected_key]);
     Write<S, 1> u = y;
     each_tile(p, a, Vector(nullptr, 0), [&](auto score, Index first, Index n) {
-      score.tile(0, 1, 0, n, Eigen::Map<Tokens<S>>(u.data() + first, n, 1));
+      Eigen::Map<Tokens<S>> of(u.data() + first, n, 1);
+      score.tile(0, 1, 0, n, of);
+      of *= score.unscaled();
     });
     if (clip > 0) u.array() = clip * u.array().tanh();
   }
@@ -71,6 +73,7 @@ class Pointer {
       Eigen::Map<Tokens<S>> du(slopes, n, 1);
       for (Index i = 0; i < n; ++i)
         du(i, 0) = dy(0, first + i) * (clip > 0 ? clip - y(0, first + i) * y(0, first + i) / clip : S(1));
+      du *= score.unscaled();
       score.backward(0, 1, 0, n, du);
     });
     query.backward(p, q, a.d(projected_query), g, dq);
