@@ -3,6 +3,7 @@
 
 #include "heed/core/activations.hpp"
 #include "heed/core/agent.hpp"
+#include "heed/core/executor.hpp"
 #include "heed/core/grid.hpp"
 #include "heed/core/handles.hpp"
 #include "heed/core/initialisers.hpp"
@@ -14,6 +15,8 @@
 #include "heed/core/random.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/core/sequences.hpp"
+#include "heed/core/shards.hpp"
+#include "heed/core/threads.hpp"
 #include "heed/core/tokens.hpp"
 #include "heed/distributions/categorical.hpp"
 #include "heed/environments/cart_pole.hpp"
@@ -77,5 +80,6 @@
 #include "heed/rl/decision.hpp"
 #include "heed/rl/environment.hpp"
 #include "heed/rl/episodes.hpp"
+#include "heed/rl/lanes.hpp"
 #include "heed/rl/reinforce.hpp"
 #include "heed/rl/rollout.hpp"

@@ -16,8 +16,8 @@
 #include <vector>
 
 #include <heed/core/activations.hpp>
-#include <heed/core/parameters.hpp>
 #include <heed/core/masks.hpp>
+#include <heed/core/parameters.hpp>
 
 namespace parity {
 

@@ -2,11 +2,14 @@
 
 #include <cstdlib>
 
+#include "heed/core/threads.hpp"
 #include "heed/environments/cart_pole.hpp"
 #include "heed/networks/attention_policy.hpp"
+#include "heed/networks/entity_policy.hpp"
 #include "heed/networks/mlp_policy.hpp"
 #include "heed/networks/transformer_policy.hpp"
 #include "support.hpp"
+#include "support/executors.hpp"
 
 using namespace heed;
 
@@ -310,6 +313,93 @@ TEMPLATE_TEST_CASE("reinforce: the same seed gives the same bits", "", MlpPolicy
   const auto first = run(7);
   CHECK(support::same_bits(first, run(7)));
   CHECK(!support::same_bits(first, run(8)));
+}
+
+namespace {
+
+/// Cart-pole that shows each of its numbers as an entity.
+struct Scattered : CartPole {
+  using CartPole::CartPole;
+  Index entities(const State&) const { return 4; }
+  Index observation() const { return 2; }
+  template <class S>
+  void observe(const State& s, Write<S> x) const {
+    Tokens<S> numbers(4, 1);
+    CartPole::observe(s, Write<S>(numbers));
+    for (Index i = 0; i < 4; ++i) x.col(i) << S(i) / 4, numbers(i, 0);
+  }
+};
+
+/// Some iterations that are several shards each.
+template <class Net, class World>
+auto parameters_after(const World& world, Index observation, Executor executor) {
+  Agent<Net> agent({.observation = observation, .actions = 2, .value = true}, 3);
+  Reinforce trainer(agent, world, {.batch = 64, .baseline = Baseline::value}, executor);
+  for (int i = 0; i < 3; ++i) {
+    const ReinforceStatistics s = trainer.iterate();
+    CHECK(s.mean_length * 64 * double(agent.layout.parameters()) >= 4 * double(Shards<float>::least_work));
+  }
+  return std::make_pair(agent.p.flat, trainer.gradient().flat);
+}
+
+template <class Net, class World>
+void check_executors(const World& world, Index observation) {
+  const auto [p, g] = parameters_after<Net>(world, observation, {});
+  const auto check = [&, &q = p, &h = g](Executor executor) {
+    const auto [other_p, other_g] = parameters_after<Net>(world, observation, executor);
+    CHECK(support::same_bits(other_p, q));
+    CHECK(support::same_bits(other_g, h));
+  };
+  support::Reverse reverse;
+  check(reverse);
+  CHECK(reverse.tasks >= 3 * (2 + 4 + 4));  // groups that act, shards there and back
+  for (const Index n : {1, 2, 7}) {
+    Threads threads(n);
+    check(threads);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("reinforce: the same bits whoever runs it") {
+  check_executors<MlpPolicy<float>>(CartPole(60), 4);
+  check_executors<AttentionPolicy<float>>(CartPole(60), 4);
+  check_executors<TransformerPolicy<float>>(CartPole(60), 4);
+  check_executors<EntityPolicy<float>>(Scattered(20), 2);
+}
+
+TEST_CASE("reinforce: a batch of several shards has the gradient of the whole") {
+  Agent<TransformerPolicy<double>> agent({.observation = 3, .actions = 2, .value = true}, 3);
+  const auto& net = agent.net;
+  Episodes<double> e = some_episodes({90, 1, 200, 0, 120, 30, 40, 150, 80, 60}, 2);
+  const double share = 1.0 / 10;
+  Threads threads(2);
+  const ReinforceConfig c{.baseline = Baseline::value, .normalise = false, .entropy = 0.3, .value = 0.7};
+  Reinforce trainer(agent, Tree(), c, threads);
+  const double entropy = trainer.gradient(e);
+
+  Shards<double> shards(agent.layout);
+  shards.begin({{net.time, e.time}});
+  REQUIRE(shards.count() >= 4);
+  Activations<double> a(agent.layout);
+  a.begin(net.time, e.time);
+  net.forward(agent.p, e.x(), a);
+  std::vector<double> g;
+  rewards_to_go(e, c.gamma, 1, g);
+  a.d(net.logits).setZero();
+  double entropies = 0;
+  for (Index t = 0; t < e.steps(); ++t) {
+    const Categorical<double> policy(a[net.logits], t);
+    const double off = a[net.value](0, t) - g[std::size_t(t)];
+    policy.add_log_prob_gradient(e.actions[std::size_t(t)], share * off, a.d(net.logits).col(t));
+    policy.add_entropy_gradient(-share * c.entropy, a.d(net.logits).col(t));
+    a.d(net.value)(0, t) = share * c.value * off;
+    entropies += policy.entropy();
+  }
+  Parameters<double> whole(agent.layout);
+  net.backward(agent.p, e.x(), a, whole, no_gradient);
+  CHECK(support::distance(trainer.gradient().flat, whole.flat) <= 1e-12);
+  CHECK(entropy == Approx(entropies / double(e.steps())));
 }
 
 TEST_CASE("reinforce: statistics") {

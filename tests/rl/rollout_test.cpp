@@ -1,11 +1,13 @@
 #include "heed/rl/rollout.hpp"
 
+#include "heed/core/threads.hpp"
 #include "heed/environments/cart_pole.hpp"
 #include "heed/layers/additive_pooling.hpp"
 #include "heed/networks/attention_policy.hpp"
 #include "heed/networks/mlp_policy.hpp"
 #include "heed/networks/transformer_policy.hpp"
 #include "support.hpp"
+#include "support/executors.hpp"
 
 using namespace heed;
 
@@ -163,6 +165,46 @@ TEST_CASE("rollout: what happens in a lane does not depend on the others") {
     REQUIRE(one.steps() == all.time.length(0));
     CHECK(std::equal(one.actions.begin(), one.actions.end(), all.actions.begin()));
     CHECK(support::same_bits(one.x().eval(), all.x().leftCols(one.steps()).eval()));
+  }
+}
+
+TEST_CASE("rollout: many lanes of a large policy act in groups, and nobody sees it") {
+  const auto agent = make_agent<TransformerPolicy<double>>({.width = 32, .heads = 2});
+  REQUIRE(agent.layout.parameters() * 16 > 1 << 17);  // groups of 16
+  const CartPole world(40);
+  using Of = Rollout<TransformerPolicy<double>, CartPole>;
+  // The lanes are those that act alone, or with few others.
+  Of many(agent, world, 70, 5), one(agent, world, 1, 5), few(agent, world, 30, 5);
+  for (int batch = 0; batch < 2; ++batch) {
+    const auto &all = many.run(agent.p), &first = one.run(agent.p), &some = few.run(agent.p);
+    REQUIRE(all.count() == 70);
+    CHECK(support::distance(all.x().leftCols(first.steps()), first.x()) <= 1e-9);
+    CHECK(support::distance(all.x().leftCols(some.steps()), some.x()) <= 1e-9);
+    CHECK(std::equal(some.actions.begin(), some.actions.end(), all.actions.begin()));
+    for (Index e = 0; e < 30; ++e) CHECK(all.time.length(e) == some.time.length(e));
+  }
+
+  const auto play = [&](Executor executor) {
+    Of rollout(agent, world, 70, 5);
+    rollout.run(agent.p, Choice::sample, executor);
+    return rollout.run(agent.p, Choice::sample, executor);
+  };
+  const Episodes<double> all = play({});
+  const auto check = [&](Executor executor) {
+    const Episodes<double> mine = play(executor);
+    CHECK(support::same_bits(mine.x(), all.x()));
+    CHECK(mine.actions == all.actions);
+    CHECK(mine.log_probs == all.log_probs);
+    CHECK(mine.rewards == all.rewards);
+    CHECK(mine.truncated == all.truncated);
+    CHECK(evaluate(agent, world, 70, 8, Choice::mode, executor).mean == evaluate(agent, world, 70, 8).mean);
+  };
+  support::Reverse reverse;
+  check(reverse);
+  CHECK(reverse.tasks == 3 * 4);
+  for (const Index n : {1, 2, 7}) {
+    Threads threads(n);
+    check(threads);
   }
 }
 

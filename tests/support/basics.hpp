@@ -6,10 +6,10 @@
 #include <string>
 #include <vector>
 #include "catch.hpp"
+#include "heed/core/masks.hpp"
 #include "heed/core/memory.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/layers/activation.hpp"
-#include "heed/core/masks.hpp"
 #include "heed/testing/gradient_check.hpp"
 
 namespace support {

@@ -1,7 +1,7 @@
 #pragma once
+#include "heed/core/masks.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/detail/segments.hpp"
-#include "heed/core/masks.hpp"
 #include "heed/layers/positions.hpp"
 
 namespace heed {

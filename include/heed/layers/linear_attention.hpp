@@ -2,11 +2,11 @@
 #include <limits>
 
 #include "heed/core/activations.hpp"
+#include "heed/core/masks.hpp"
 #include "heed/core/memory.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/detail/running_products.hpp"
 #include "heed/detail/sequence_pairs.hpp"
-#include "heed/core/masks.hpp"
 
 namespace heed {
 

@@ -29,6 +29,16 @@ struct Episodes {
     return sum;
   }
 
+  /// Empties it and keeps the room.
+  void clear() {
+    time.clear();
+    input.clear();
+    actions.clear();
+    rewards.clear();
+    log_probs.clear();
+    truncated.clear();
+    last_value.clear();
+  }
   /// Room for x, at least so many columns.
   auto reserve(Index rows, Index columns) {
     if (room_.rows() != rows || room_.cols() < columns) room_.resize(rows, std::max(columns, 2 * room_.cols()));

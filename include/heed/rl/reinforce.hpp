@@ -1,7 +1,9 @@
 #pragma once
 #include <chrono>
 #include <limits>
+#include <numeric>
 
+#include "heed/core/shards.hpp"
 #include "heed/optimizers/adam.hpp"
 #include "heed/optimizers/clip.hpp"
 #include "heed/rl/rollout.hpp"
@@ -52,19 +54,21 @@ struct ReinforceStatistics {
 /// A batch is a fixed number of started episodes, each run to its end. Everything is a mean over episodes, so the step
 /// size does not depend on their number. An episode cut by the time limit goes on with the learned value of what was
 /// left where there is one; without one it counts as complete.
+///
+/// An executor, such as Threads, may share the work out; the results are the same bits whichever it is.
 template <Policy Net, DiscreteEnvironment World>
 class Reinforce {
  public:
   using S = typename Net::Scalar;
   ReinforceConfig config;
 
-  Reinforce(Agent<Net>& agent, const World& world, const ReinforceConfig& c = {})
+  Reinforce(Agent<Net>& agent, const World& world, const ReinforceConfig& c = {}, Executor executor = {})
       : config(checked(c, agent.net)),
         recent_capacity_(c.recent),
         agent_(agent),
         rollout_(agent, world, c.batch, c.seed, c.capacity),
-        activations_(agent.layout),
-        g_(agent.layout),
+        executor_(executor),
+        shards_(agent.layout),
         adam_(agent.layout, {.learning_rate = c.learning_rate}) {
     recent_.reserve(std::size_t(c.recent));
   }
@@ -73,15 +77,15 @@ class Reinforce {
   ReinforceStatistics iterate() {
     const auto start = std::chrono::steady_clock::now();
     checked(config, agent_.net);
-    const Episodes<S>& episodes = rollout_.run(agent_.p);
+    const Episodes<S>& episodes = rollout_.run(agent_.p, Choice::sample, executor_);
     ReinforceStatistics statistics;
     statistics.returns = Returns::of(episodes);
     statistics.mean_length = double(episodes.steps()) / double(episodes.count());
     statistics.entropy = gradient(episodes);
-    statistics.gradient_norm =
-        double(clip_norm(g_.flat, config.max_gradient_norm > 0 ? config.max_gradient_norm : infinity));
+    auto& g = shards_.gradient().flat;
+    statistics.gradient_norm = double(clip_norm(g, config.max_gradient_norm > 0 ? config.max_gradient_norm : infinity));
     adam_.config.learning_rate = config.learning_rate;
-    adam_.step(agent_.p.flat, g_.flat);
+    adam_.step(agent_.p.flat, g);
     count(episodes);
     statistics.episodes = episodes_;
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
@@ -97,18 +101,25 @@ class Reinforce {
       detail::fail("Reinforce: %ld episodes of %ld steps, but %zu actions, %zu rewards and %zu last values",
                    long(episodes.count()), long(episodes.steps()), episodes.actions.size(), episodes.rewards.size(),
                    episodes.last_value.size());
-    const auto x = episodes.x();
-    activations_.begin(agent_.net.time, episodes.time);
-    if (!(agent_.net.input == agent_.net.time)) activations_.begin(agent_.net.input, episodes.input);
-    agent_.net.forward(agent_.p, x, activations_);
+    const Axis time = agent_.net.time, input = agent_.net.input;
+    const typename Shards<S>::Part parts[] = {{time, episodes.time}, {input, episodes.input}};
+    shards_.begin(std::span(parts).first(input == time ? 1 : 2));
+    const auto x = [&](const Shard& shard) {
+      const Range mine = shard.columns(agent_.net.input);
+      return episodes.x().middleCols(mine.first, mine.count);
+    };
+    shards_.each(executor_, [&](const Shard& shard) { agent_.net.forward(agent_.p, x(shard), shard.a); });
     rewards_to_go(episodes, config.gamma, config.reward_scale, returns_);
     advantages();
-    const double entropy = loss_gradient(episodes);
-    g_.flat.setZero();
-    agent_.net.backward(agent_.p, x, activations_, g_, no_gradient);
-    return entropy;
+    entropies_.resize(std::size_t(shards_.count()));
+    shards_.each(executor_, [&](const Shard& shard) {
+      entropies_[std::size_t(shard.number)] = loss_gradient(episodes, shard);
+      agent_.net.backward(agent_.p, x(shard), shard.a, shard.g, no_gradient);
+    });
+    shards_.sum(executor_);
+    return std::accumulate(entropies_.begin(), entropies_.end(), 0.0) / double(episodes.steps());
   }
-  const Parameters<S>& gradient() const { return g_; }
+  const Parameters<S>& gradient() const { return shards_.gradient(); }
 
   /// Episodes played so far.
   Index episodes() const { return episodes_; }
@@ -121,6 +132,7 @@ class Reinforce {
   }
 
  private:
+  using Shard = typename Shards<S>::Shard;
   static constexpr double infinity = std::numeric_limits<double>::infinity();
 
   static const ReinforceConfig& checked(const ReinforceConfig& c, const Net& net) {
@@ -141,7 +153,12 @@ class Reinforce {
     auto advantage = advantages_.head(g.size());
     advantage = g;
     if (config.baseline == Baseline::value)
-      advantage -= activations_[value_of(agent_.net)].row(0).transpose().array().template cast<double>();
+      for (Index i = 0; i < shards_.count(); ++i) {
+        const Shard shard = shards_[i];
+        const Range steps = shard.columns(agent_.net.time);
+        advantage.segment(steps.first, steps.count) -=
+            shard.a[value_of(agent_.net)].row(0).transpose().array().template cast<double>();
+      }
     if (config.baseline == Baseline::running_mean) {
       const double mean = g.mean();
       if (!has_running_mean_) running_mean_ = mean, has_running_mean_ = true;
@@ -155,25 +172,27 @@ class Reinforce {
     advantage /= deviation + 1e-8;
   }
 
-  /// Fills the gradients of logits and value; returns the mean entropy.
-  double loss_gradient(const Episodes<S>& episodes) {
+  /// Fills the gradients of logits and value; returns the sum of the entropies.
+  double loss_gradient(const Episodes<S>& episodes, const Shard& shard) {
     const double share = 1 / double(episodes.count());
-    const ActivationsView<S> a = activations_;
+    const ActivationsView<S> a = shard.a;
+    const Range steps = shard.columns(agent_.net.time);
     a.d(agent_.net.logits).setZero();
     double entropy = 0;
-    for (Index t = 0; t < episodes.steps(); ++t) {
-      const Categorical<S> policy = decision(agent_.net, a, t);
-      const auto dlogits = decision_gradient(agent_.net, a, t);
+    for (Index i = 0; i < steps.count; ++i) {
+      const Index t = steps.first + i;
+      const Categorical<S> policy = decision(agent_.net, a, i);
+      const auto dlogits = decision_gradient(agent_.net, a, i);
       policy.add_log_prob_gradient(episodes.actions[std::size_t(t)], S(-share * advantages_[t]), dlogits);
       if (config.entropy != 0) policy.add_entropy_gradient(S(-share * config.entropy), dlogits);
       entropy += double(policy.entropy());
     }
     if (const auto value = value_of(agent_.net)) {
-      const Eigen::Map<const Eigen::ArrayXd> g(returns_.data(), Index(returns_.size()));
-      activations_.d(value).row(0).array() =
-          S(config.value * share) * (activations_[value].row(0).array() - g.transpose().template cast<S>());
+      const Eigen::Map<const Eigen::ArrayXd> g(returns_.data() + steps.first, steps.count);
+      a.d(value).row(0).array() =
+          S(config.value * share) * (a[value].row(0).array() - g.transpose().template cast<S>());
     }
-    return entropy / double(episodes.steps());
+    return entropy;
   }
 
   void count(const Episodes<S>& episodes) {
@@ -187,10 +206,10 @@ class Reinforce {
   Index recent_capacity_;
   Agent<Net>& agent_;
   Rollout<Net, World> rollout_;
-  Activations<S> activations_;
-  Parameters<S> g_;
+  Executor executor_;
+  Shards<S> shards_;
   Adam<S> adam_;
-  std::vector<double> returns_, recent_;
+  std::vector<double> returns_, entropies_, recent_;
   Eigen::ArrayXd advantages_;
   double running_mean_ = 0;
   bool has_running_mean_ = false;
