@@ -98,7 +98,7 @@ void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, c
                         Gradient<S> dv, Factor factor = {}) {
   each_query_block<S>(y.cols(), [&](auto side, Index q0, Index nq) {
     AttentionTile<S, side> weights_tile, slope_tile;
-    OfQueries<S> shared, lse_of;
+    OfQueries<S> shared(0), lse_of(0);
     for (Index j = 0; j < nq; ++j) {
       product_dots<int(lanes<S>)>(1, y.rows(), y.col(q0 + j).data(), 0, dy.col(q0 + j).data(), &shared[j], false);
       lse_of[j] = lse(q0 + j);
@@ -136,7 +136,7 @@ void each_attention_weight(const Score& score, const Sight& sight, const Lse& ls
                            const Factor& factor = {}) {
   each_query_block<S>(queries, [&](auto side, Index q0, Index nq) {
     AttentionTile<S, side> tile;
-    OfQueries<S> lse_of;
+    OfQueries<S> lse_of(0);
     for (Index j = 0; j < nq; ++j) lse_of[j] = lse(q0 + j);
     each_key_tile(sight.keys_of_block(q0, nq, keys), [&](Index k0, Index nk) {
       auto weights = tile.map(nk, nq);

@@ -20,12 +20,18 @@ struct Packet {
   static Type load_one(const S* from) { return Eigen::internal::pload1<Type>(from); }
   static Type multiply_add(const Type& a, const Type& b, const Type& c) { return Eigen::internal::pmadd(a, b, c); }
   static Type add(const Type& a, const Type& b) { return Eigen::internal::padd(a, b); }
+  static Type subtract(const Type& a, const Type& b) { return Eigen::internal::psub(a, b); }
+  static Type divide(const Type& a, const Type& b) { return Eigen::internal::pdiv(a, b); }
+  static Type max(const Type& a, const Type& b) { return Eigen::internal::pmax(a, b); }
+  static Type exp(const Type& x) { return Eigen::internal::pexp(x); }
+  static Type log(const Type& x) { return Eigen::internal::plog(x); }
   static Type multiply(const Type& a, const Type& b) { return Eigen::internal::pmul(a, b); }
   /// x where low <= at < high, elsewhere other.
   static Type within(const Type& at, const Type& low, const Type& high, const Type& x, const Type& other) {
     using namespace Eigen::internal;
     return pselect(pand(pcmp_le(low, at), pcmp_lt(at, high)), x, other);
   }
+  static S highest(const Type& x) { return Eigen::internal::predux_max(x); }
   static S sum(const Type& x) { return Eigen::internal::predux(x); }
   /// As many registers as a register holds numbers.
   using Square = Eigen::internal::PacketBlock<Type, int(size)>;

@@ -29,28 +29,22 @@ struct AttentionTile {
   }
 };
 
-/// What a register holds.
-template <class S>
-using Lanes = Eigen::Array<S, int(Packet<S>::size), 1>;
+/// How many numbers a register holds.
 template <class S>
 inline constexpr Index lanes = Packet<S>::size;
-
-/// The scores of a tile from this key and query on, for as many queries as a register holds.
-template <class S>
-auto lanes_at(Tile<S, Side::queries>& s, Index key, Index query) {
-  return Eigen::Map<Lanes<S>>(s.data() + key * s.outerStride() + query);
-}
 
 /// A number for each query of a block.
 template <class S>
 struct OfQueries {
   alignas(64) S numbers[tile_queries];
 
-  explicit OfQueries(S number = 0) { std::fill(numbers, numbers + tile_queries, number); }
+  OfQueries() = default;  // unknown numbers
+  explicit OfQueries(S number) { std::fill(numbers, numbers + tile_queries, number); }
   S& operator[](Index j) { return numbers[j]; }
   S operator[](Index j) const { return numbers[j]; }
-  auto from(Index j) { return Eigen::Map<Lanes<S>>(numbers + j); }
-  auto from(Index j) const { return Eigen::Map<const Lanes<S>>(numbers + j); }
+  /// Those of as many queries as a register holds, from the j-th on.
+  auto from(Index j) const { return Packet<S>::load(numbers + j); }
+  void put(Index j, const typename Packet<S>::Type& x) { Packet<S>::store(numbers + j, x); }
 };
 
 /// The keys of a tile that each of its queries sees, counted within the tile.
@@ -63,110 +57,145 @@ struct InSight {
     const auto whole = [&](Interval i) { return i.begin == k0 && i.end == k0 + nk; };
     all = whole(sight.keys(q0, k0, k0 + nk)) && whole(sight.keys(q0 + nq - 1, k0, k0 + nk));  // and all between them
     if (all) return;
+    first = last = OfQueries<S>(0);
     for (Index j = 0; j < nq; ++j) {
       const Interval in = sight.keys(q0 + j, k0, k0 + nk);
       first[j] = S(in.begin - k0);
       last[j] = S(in.end - k0);
     }
   }
-  /// Puts a number at what is out of sight.
-  void hide(Tile<S, Side::queries>& s, Index key, Index query, S number) const {
+  /// The scores of a key for the queries from the j-th on, with a number instead of those that are out of sight.
+  auto seen(Index key, Index j, const typename Packet<S>::Type& scores, S number) const {
     using P = Packet<S>;
-    S* at = s.data() + key * s.outerStride() + query;
-    P::store(at, P::within(P::broadcast(S(key)), P::load(first.numbers + query), P::load(last.numbers + query),
-                           P::load(at), P::broadcast(number)));
+    return all ? scores : P::within(P::broadcast(S(key)), first.from(j), last.from(j), scores, P::broadcast(number));
   }
-  void hide(Tile<S, Side::keys>& s, Index query) const {
-    if (all) return;
-    s.col(query).head(Index(first[query])).setZero();
-    s.col(query).tail(s.rows() - Index(last[query])).setZero();
-  }
-  auto seen(Tile<S, Side::keys>& s, Index query) const {
-    const Index begin = all ? 0 : Index(first[query]), end = all ? s.rows() : Index(last[query]);
-    return s.col(query).segment(begin, end - begin);
-  }
+  Index begin(Index query) const { return all ? 0 : Index(first[query]); }
+  Index end(Index query, Index keys) const { return all ? keys : Index(last[query]); }
 };
 
-/// Visits the registers of a tile, those of a query side by side: f(key, query, lanes). Lanes beyond the last query are zero.
+/// The scores from this key and query on, for as many queries as a register holds.
+template <class S>
+S* scores_at(Tile<S, Side::queries>& s, Index key, Index query) {
+  return s.data() + key * s.outerStride() + query;
+}
+/// Visits the registers of a tile, those of a query below each other: f(key, query, scores).
 template <class S, class F>
 void each_register(Tile<S, Side::queries>& s, F&& f) {
   for (Index j = 0; j < s.cols(); j += lanes<S>)
-    for (Index i = 0; i < s.rows(); ++i) f(i, j, lanes_at<S>(s, i, j));
+    for (Index i = 0; i < s.rows(); ++i) f(i, j, scores_at<S>(s, i, j));
 }
+/// Lanes beyond the last query are zero.
 template <class S>
 void clear_spare_lanes(Tile<S, Side::queries>& s) {
   const Index spare = (lanes<S> - s.cols() % lanes<S>) % lanes<S>;
-  for (Index i = 0; i < s.rows() && spare > 0; ++i) std::fill_n(&s.coeffRef(i, 0) + s.cols(), spare, S(0));
+  for (Index i = 0; i < s.rows() && spare > 0; ++i) std::fill_n(scores_at<S>(s, i, s.cols()), spare, S(0));
 }
+
+/// A query's scores in a tile whose keys lie side by side, a register of them at a time.
+template <class S>
+struct TileColumn {
+  S* scores;
+  Index padded, begin, end;  // all registers of it; what is in sight
+
+  TileColumn(Tile<S, Side::keys>& s, Index query, const InSight<S>& in)
+      : scores(s.data() + query * s.outerStride()),
+        padded((s.rows() + lanes<S> - 1) / lanes<S> * lanes<S>),
+        begin(in.begin(query)),
+        end(in.end(query, s.rows())) {}
+  void hide(S number) const {
+    std::fill(scores, scores + begin, number);
+    std::fill(scores + end, scores + padded, number);
+  }
+  template <class F>
+  void each(F&& f) const {
+    for (Index i = 0; i < padded; i += lanes<S>) f(scores + i);
+  }
+};
 
 /// The softmax of a block of queries, that goes on from tile to tile.
 template <class S>
 struct RunningSoftmax {
   static constexpr S nothing = -std::numeric_limits<S>::infinity(), lowest = std::numeric_limits<S>::lowest();
-  OfQueries<S> top{nothing}, sum, keep;
+  OfQueries<S> top{nothing}, sum{0}, keep;
 
   /// Scores, once they are scaled, become e^(score - top), zero out of sight; what was summed before is to be multiplied by
   /// `keep`.
   void take(Tile<S, Side::queries>& s, S scale, const InSight<S>& in) {
     clear_spare_lanes<S>(s);
+    const auto by = P::broadcast(scale);
     for (Index j = 0; j < s.cols(); j += lanes<S>) {
-      const auto scores = [&](Index i) { return lanes_at<S>(s, i, j); };
-      for (Index i = 0; i < s.rows() && !in.all; ++i) in.hide(s, i, j, nothing);
-      Lanes<S> highest = Lanes<S>::Constant(nothing), total;
+      const auto score = [&](Index i) { return in.seen(i, j, P::load(scores_at<S>(s, i, j)), nothing); };
+      auto highest = P::broadcast(nothing);
       Index i = 0;
       for (; i + 4 <= s.rows(); i += 4)  // by fours: a chain of maxima would wait for itself
-        highest = highest.max(scores(i).max(scores(i + 1)).max(scores(i + 2).max(scores(i + 3))));
-      for (; i < s.rows(); ++i) highest = highest.max(scores(i));
-      highest = top.from(j).max(highest * scale);
-      const Lanes<S> base = highest.max(lowest);  // a number even for who has seen nothing
-      keep.from(j) = (top.from(j) - base).exp();
-      total = sum.from(j) * keep.from(j);
+        highest = P::max(highest, P::max(P::max(score(i), score(i + 1)), P::max(score(i + 2), score(i + 3))));
+      for (; i < s.rows(); ++i) highest = P::max(highest, score(i));
+      highest = P::max(top.from(j), P::multiply(highest, by));
+      const auto base = P::max(highest, P::broadcast(lowest));  // a number even for who has seen nothing
+      keep.put(j, P::exp(P::subtract(top.from(j), base)));
+      auto total = P::multiply(sum.from(j), keep.from(j));
       for (i = 0; i < s.rows(); ++i) {
-        scores(i) = (scores(i) * scale - base).exp();
-        if (!in.all) in.hide(s, i, j, S(0));
-        total += scores(i);
+        S* at = scores_at<S>(s, i, j);
+        const auto weight = in.seen(i, j, P::exp(P::subtract(P::multiply(P::load(at), by), base)), S(0));
+        P::store(at, weight);
+        total = P::add(total, weight);
       }
-      sum.from(j) = total;
-      top.from(j) = highest;
+      sum.put(j, total);
+      top.put(j, highest);
     }
   }
   void take(Tile<S, Side::keys>& s, S scale, const InSight<S>& in) {
+    const auto by = P::broadcast(scale);
     for (Index j = 0; j < s.cols(); ++j) {
-      auto seen = in.seen(s, j);
-      in.hide(s, j);
-      keep[j] = 1;
-      if (seen.size() == 0) continue;
-      const S highest = std::max(top[j], seen.maxCoeff() * scale);
-      seen.array() = (seen.array() * scale - highest).exp();
-      keep[j] = std::exp(top[j] - highest);
-      sum[j] = sum[j] * keep[j] + seen.sum();
-      top[j] = highest;
+      const TileColumn<S> column(s, j, in);
+      column.hide(nothing);
+      auto highest = P::broadcast(nothing), total = P::broadcast(S(0));
+      column.each([&](S* at) { highest = P::max(highest, P::load(at)); });
+      const S base = std::max({top[j], P::highest(highest) * scale, lowest});
+      column.each([&](S* at) {
+        const auto weight = P::exp(P::subtract(P::multiply(P::load(at), by), P::broadcast(base)));
+        P::store(at, weight);
+        total = P::add(total, weight);
+      });
+      column.hide(0);
+      keep[j] = top[j] == nothing ? S(0) : std::exp(top[j] - base);
+      if (column.begin == column.end) continue;
+      sum[j] = sum[j] * keep[j] + P::sum(total);
+      top[j] = base;
     }
   }
   /// What was summed, times keep = 1 / sum, is the mean; top is the log-sum-exp.
   void finish(Index queries) {
     for (Index j = 0; j < queries; j += lanes<S>) {
-      keep.from(j) = sum.from(j).max(std::numeric_limits<S>::min()).inverse();
-      top.from(j) += sum.from(j).log();
+      keep.put(j, P::divide(P::broadcast(S(1)), P::max(sum.from(j), P::broadcast(std::numeric_limits<S>::min()))));
+      top.put(j, P::add(top.from(j), P::log(sum.from(j))));
     }
   }
+
+ private:
+  using P = Packet<S>;
 };
 
 /// The softmax itself, e^(scale score - lse), of a tile; zero out of sight.
 template <class S>
 void softmax_of(Tile<S, Side::queries>& s, S scale, const OfQueries<S>& lse, const InSight<S>& in) {
+  using P = Packet<S>;
   clear_spare_lanes<S>(s);
-  each_register<S>(s, [&](Index i, Index j, auto scores) {
-    scores = (scores * scale - lse.from(j)).exp();
-    if (!in.all) in.hide(s, i, j, S(0));
+  each_register<S>(s, [&](Index i, Index j, S* at) {
+    const auto power = P::subtract(P::multiply(P::load(at), P::broadcast(scale)), lse.from(j));
+    P::store(at, in.seen(i, j, P::exp(power), S(0)));
   });
 }
 template <class S>
 void softmax_of(Tile<S, Side::keys>& s, S scale, const OfQueries<S>& lse, const InSight<S>& in) {
+  using P = Packet<S>;
   for (Index j = 0; j < s.cols(); ++j) {
-    auto seen = in.seen(s, j);
-    seen.array() = (seen.array() * scale - lse[j]).exp();
-    in.hide(s, j);
+    const TileColumn<S> column(s, j, in);
+    column.hide(0);
+    column.each([&](S* at) {
+      P::store(at, P::exp(P::subtract(P::multiply(P::load(at), P::broadcast(scale)), P::broadcast(lse[j]))));
+    });
+    column.hide(0);
   }
 }
 
@@ -175,8 +204,11 @@ template <class S>
 void softmax_slope(Tile<S, Side::queries>& slope, Tile<S, Side::queries>& weights, S scale,
                    const OfQueries<S>& shared) {
   clear_spare_lanes<S>(slope);
-  each_register<S>(slope,
-                   [&](Index i, Index j, auto of) { of = scale * lanes_at<S>(weights, i, j) * (of - shared.from(j)); });
+  using P = Packet<S>;
+  each_register<S>(slope, [&](Index i, Index j, S* at) {
+    const auto weight = P::multiply(P::broadcast(scale), P::load(scores_at<S>(weights, i, j)));
+    P::store(at, P::multiply(weight, P::subtract(P::load(at), shared.from(j))));
+  });
 }
 template <class S>
 void softmax_slope(Tile<S, Side::keys>& slope, Tile<S, Side::keys>& weights, S scale, const OfQueries<S>& shared) {
