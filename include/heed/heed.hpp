@@ -16,6 +16,8 @@
 #include "heed/core/scope.hpp"
 #include "heed/core/sequences.hpp"
 #include "heed/core/shards.hpp"
+#include "heed/core/static_activations.hpp"
+#include "heed/core/static_memory.hpp"
 #include "heed/core/threads.hpp"
 #include "heed/core/tokens.hpp"
 #include "heed/distributions/categorical.hpp"
