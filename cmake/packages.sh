@@ -51,7 +51,7 @@ missing() {
     case $thing in
       compiler) have_compiler || echo compiler ;;
       make) have make || have ninja || echo make ;;
-      cmake | clang++ | clang-format | git) have "$thing" || echo "$thing" ;;
+      cmake | clang++ | clang-format | git | valgrind) have "$thing" || echo "$thing" ;;
       *) libraries="$libraries $thing" ;;
     esac
   done

@@ -23,7 +23,6 @@ struct Packet {
   static Type subtract(const Type& a, const Type& b) { return Eigen::internal::psub(a, b); }
   static Type divide(const Type& a, const Type& b) { return Eigen::internal::pdiv(a, b); }
   static Type max(const Type& a, const Type& b) { return Eigen::internal::pmax(a, b); }
-  static Type exp(const Type& x) { return Eigen::internal::pexp(x); }
   static Type log(const Type& x) { return Eigen::internal::plog(x); }
   static Type multiply(const Type& a, const Type& b) { return Eigen::internal::pmul(a, b); }
   /// x where low <= at < high, elsewhere other.

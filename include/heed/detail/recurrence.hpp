@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "heed/core/memory.hpp"
+#include "heed/detail/elementwise.hpp"
 #include "heed/detail/lockstep.hpp"
 #include "heed/layers/linear.hpp"
 
@@ -19,7 +20,9 @@ namespace heed::detail {
 
 template <class X>
 void sigmoid_in_place(X&& x) {
-  x = (1 + (-x).exp()).inverse();  // 0 where e^-x overflows
+  using S = typename Plain<X>::Scalar;
+  elementwise(
+      x, false, [](const Register<S>& sum) { return sigmoid<S>(sum); }, x);
 }
 
 /// One layer in one direction: the weights of a cell, and what is kept of each step for the way back.

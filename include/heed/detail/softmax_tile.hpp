@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "heed/detail/elementwise.hpp"
 #include "heed/detail/product.hpp"
 #include "heed/detail/sight.hpp"
 
@@ -32,6 +33,15 @@ struct AttentionTile {
 /// How many numbers a register holds.
 template <class S>
 inline constexpr Index lanes = Packet<S>::size;
+
+/// e^x of a register.
+template <class S>
+EIGEN_ALWAYS_INLINE auto exp_of(const typename Packet<S>::Type& x) {
+  Register<S> numbers;
+  Packet<S>::store(numbers.data(), x);
+  numbers = exponential<S>(numbers);
+  return Packet<S>::load(numbers.data());
+}
 
 /// A number for each query of a block.
 template <class S>
@@ -132,11 +142,11 @@ struct RunningSoftmax {
       for (; i < s.rows(); ++i) highest = P::max(highest, score(i));
       highest = P::max(top.from(j), P::multiply(highest, by));
       const auto base = P::max(highest, P::broadcast(lowest));  // a number even for who has seen nothing
-      keep.put(j, P::exp(P::subtract(top.from(j), base)));
+      keep.put(j, exp_of<S>(P::subtract(top.from(j), base)));
       auto total = P::multiply(sum.from(j), keep.from(j));
       for (i = 0; i < s.rows(); ++i) {
         S* at = scores_at<S>(s, i, j);
-        const auto weight = in.seen(i, j, P::exp(P::subtract(P::multiply(P::load(at), by), base)), S(0));
+        const auto weight = in.seen(i, j, exp_of<S>(P::subtract(P::multiply(P::load(at), by), base)), S(0));
         P::store(at, weight);
         total = P::add(total, weight);
       }
@@ -153,7 +163,7 @@ struct RunningSoftmax {
       column.each([&](S* at) { highest = P::max(highest, P::load(at)); });
       const S base = std::max({top[j], P::highest(highest) * scale, lowest});
       column.each([&](S* at) {
-        const auto weight = P::exp(P::subtract(P::multiply(P::load(at), by), P::broadcast(base)));
+        const auto weight = exp_of<S>(P::subtract(P::multiply(P::load(at), by), P::broadcast(base)));
         P::store(at, weight);
         total = P::add(total, weight);
       });
@@ -183,7 +193,7 @@ void softmax_of(Tile<S, Side::queries>& s, S scale, const OfQueries<S>& lse, con
   clear_spare_lanes<S>(s);
   each_register<S>(s, [&](Index i, Index j, S* at) {
     const auto power = P::subtract(P::multiply(P::load(at), P::broadcast(scale)), lse.from(j));
-    P::store(at, in.seen(i, j, P::exp(power), S(0)));
+    P::store(at, in.seen(i, j, exp_of<S>(power), S(0)));
   });
 }
 template <class S>
@@ -193,7 +203,7 @@ void softmax_of(Tile<S, Side::keys>& s, S scale, const OfQueries<S>& lse, const 
     const TileColumn<S> column(s, j, in);
     column.hide(0);
     column.each([&](S* at) {
-      P::store(at, P::exp(P::subtract(P::multiply(P::load(at), P::broadcast(scale)), P::broadcast(lse[j]))));
+      P::store(at, exp_of<S>(P::subtract(P::multiply(P::load(at), P::broadcast(scale)), P::broadcast(lse[j]))));
     });
     column.hide(0);
   }

@@ -1,7 +1,5 @@
 #pragma once
-#include <cmath>
-
-#include "heed/core/tokens.hpp"
+#include "heed/detail/elementwise.hpp"
 
 namespace heed {
 
@@ -24,60 +22,71 @@ class Activation {
 
   void forward(Read<S, D> x, Write<S, D> y) const {
     detail::expect_shape("Activation", "y", y, x.rows(), x.cols());
+    const auto put = [&](auto f) { detail::elementwise(y, false, f, x); };
     using enum Nonlinearity;
     switch (kind) {
       case identity: y = x; break;
-      case tanh: y.array() = x.array().tanh(); break;
-      case relu: y.array() = x.array().max(S(0)); break;
-      case gelu: y.array() = x.array() * x.unaryExpr(&normal_cdf).array(); break;
-      case gelu_tanh: y.array() = S(0.5) * x.array() * (1 + gelu_inner(x).tanh()); break;
-      case silu: y.array() = x.array() * sigmoid_of(x.array()); break;
-      case sigmoid: y.array() = sigmoid_of(x.array()); break;
-      case softplus: y.array() = x.array().max(S(0)) + (-x.array().abs()).exp().log1p(); break;
+      case tanh: put([](const R& xi) { return detail::tangent<S>(xi); }); break;
+      case relu: put([](const R& xi) -> R { return xi.max(S(0)); }); break;
+      case gelu: put([](const R& xi) -> R { return xi * detail::Normal<S>(xi).below; }); break;
+      case gelu_tanh: put([](const R& xi) -> R { return xi * detail::sigmoid<S>(gelu_inner(xi)); }); break;
+      case silu: put([](const R& xi) -> R { return xi * detail::sigmoid<S>(xi); }); break;
+      case sigmoid: put([](const R& xi) { return detail::sigmoid<S>(xi); }); break;
+      case softplus: put([](const R& xi) { return detail::softplus<S>(xi); }); break;
     }
   }
 
   /// dx = f'(x) o dy, with y = f(x) where that is the shorter way.
   //
-  //   tanh 1 - y^2    relu [x > 0]    gelu Phi(x) + x phi(x)    sigmoid y (1 - y)    softplus sigmoid(x)
-  //   silu s + y (1 - s), s = sigmoid(x)    gelu_tanh (1 + t)/2 + x/2 (1 - t^2) u', t = tanh(u)
+  //   tanh 1 - y^2    relu [x > 0]    gelu Phi(x) + x phi(x)    sigmoid y (1 - y)    softplus s    silu s + y (1 - s)
+  //   gelu_tanh s + y (1 - s) u', s = sigmoid(u)    elsewhere s = sigmoid(x)
   void backward(Read<S, D> x, Read<S, D> y, Read<S, D> dy, Gradient<S, D> dx) const {
     detail::expect_shape("Activation", "y", y, x.rows(), x.cols());
     detail::expect_shape("Activation", "dy", dy, x.rows(), x.cols());
     detail::expect_gradient("Activation", "dx", dx, x.rows(), x.cols());
     if (!dx.wanted()) return;
-    const auto put = [&](const auto& slope) { dx.put(0, (slope * dy.array()).matrix()); };
+    const auto put = [&](auto slope, const auto&... of) {
+      detail::elementwise(
+          dx, dx.adds(), [&](const R& d, const auto&... from) -> R { return d * slope(from...); }, dy, of...);
+    };
     using enum Nonlinearity;
     switch (kind) {
       case identity: dx.put(0, dy); break;
-      case tanh: put(1 - y.array().square()); break;
-      case relu: put((x.array() > S(0)).template cast<S>()); break;
+      case tanh: put([](const R& yi) -> R { return 1 - yi * yi; }, y); break;
+      case relu: put([](const R& xi) { return detail::step<S>(xi); }, x); break;
       case gelu:
-        put(x.unaryExpr(&normal_cdf).array() +
-            x.array() * (x.array().square() * S(-0.5)).exp() * S(0.3989422804014327));
+        put(
+            [](const R& xi) -> R {
+              const detail::Normal<S> normal(xi);
+              return normal.below + xi * normal.bell * S(0.3989422804014327);
+            },
+            x);
         break;
-      case gelu_tanh: {
-        const auto t = gelu_inner(x).tanh();
-        const auto du = S(0.7978845608028654) * (1 + S(3 * 0.044715) * x.array().square());
-        put(S(0.5) * (1 + t) + S(0.5) * x.array() * (1 - t.square()) * du);
+      case gelu_tanh:
+        put(
+            [](const R& xi, const R& yi) -> R {
+              const R s = detail::sigmoid<S>(gelu_inner(xi));
+              return s + yi * (1 - s) * (S(1.5957691216057308) + S(3 * 0.07135481627260025) * xi * xi);
+            },
+            x, y);
         break;
-      }
-      case silu: put(sigmoid_of(x.array()) + y.array() * (1 - sigmoid_of(x.array()))); break;
-      case sigmoid: put(y.array() * (1 - y.array())); break;
-      case softplus: put(sigmoid_of(x.array())); break;
+      case silu:
+        put(
+            [](const R& xi, const R& yi) -> R {
+              const R s = detail::sigmoid<S>(xi);
+              return s + yi * (1 - s);
+            },
+            x, y);
+        break;
+      case sigmoid: put([](const R& yi) -> R { return yi * (1 - yi); }, y); break;
+      case softplus: put([](const R& xi) { return detail::sigmoid<S>(xi); }, x); break;
     }
   }
 
  private:
-  static S normal_cdf(S x) { return S(0.5) * std::erfc(x * S(-0.7071067811865476)); }
-  template <class X>
-  static auto gelu_inner(const X& x) {
-    return S(0.7978845608028654) * (x.array() + S(0.044715) * x.array().cube());
-  }
-  template <class X>
-  static auto sigmoid_of(const X& x) {
-    return (1 + (-x).exp()).inverse();  // 0 where e^-x overflows
-  }
+  using R = detail::Register<S>;
+  /// 2 sqrt(2/pi) (x + 0.044715 x^3): tanh(u) = 2 sigmoid(2 u) - 1
+  static R gelu_inner(const R& x) { return x * (S(1.5957691216057308) + S(0.07135481627260025) * x * x); }
 };
 
 }  // namespace heed

@@ -2,6 +2,7 @@
 #include "heed/core/activations.hpp"
 #include "heed/core/memory.hpp"
 #include "heed/detail/attention.hpp"
+#include "heed/detail/elementwise.hpp"
 #include "heed/detail/sequence_pairs.hpp"
 #include "heed/layers/linear.hpp"
 
@@ -22,24 +23,40 @@ struct AdditiveScore {
   template <class M>
   void tile(Index q0, Index nq, Index k0, Index nk, M&& s) const {
     for (Index j = 0; j < nq; ++j)
-      for (Index i = 0; i < nk; ++i) s(i, j) = (v.array() * (q.col(q0 + j) + k.col(k0 + i)).array().tanh()).sum();
+      for (Index i = 0; i < nk; ++i) {
+        S sum = 0;
+        each_part_of_u(q0 + j, k0 + i, [&](Index r, const auto& u) { sum += v.segment(r, u.size()).dot(u.matrix()); });
+        s(i, j) = sum;
+      }
   }
   // u = tanh(q + k)    dv += u ds    dq, dk += ds v o (1 - u^2)
   template <class M>
   void backward(Index q0, Index nq, Index k0, Index nk, M&& ds) {
-    constexpr Index part = 64;  // of the width at a time, so that u needs no room elsewhere
-    Eigen::Array<S, Dynamic, 1, 0, part, 1> u;
-    for (Index r = 0; r < v.size(); r += part) {
-      const Index rows = std::min(part, v.size() - r);
-      for (Index j = 0; j < nq; ++j)
-        for (Index i = 0; i < nk; ++i) {
-          if (ds(i, j) == S(0)) continue;
-          u = (q.col(q0 + j).segment(r, rows) + k.col(k0 + i).segment(r, rows)).array().tanh();
-          dv.segment(r, rows).array() += ds(i, j) * u;
-          u = ds(i, j) * v.segment(r, rows).array() * (1 - u.square());
-          dq.col(q0 + j).segment(r, rows).array() += u;
-          dk.col(k0 + i).segment(r, rows).array() += u;
-        }
+    for (Index j = 0; j < nq; ++j)
+      for (Index i = 0; i < nk; ++i) {
+        const S d = ds(i, j);
+        if (d == S(0)) continue;
+        each_part_of_u(q0 + j, k0 + i, [&](Index r, auto& u) {
+          dv.segment(r, u.size()).array() += d * u;
+          u = d * v.segment(r, u.size()).array() * (1 - u.square());
+          dq.col(q0 + j).segment(r, u.size()).array() += u;
+          dk.col(k0 + i).segment(r, u.size()).array() += u;
+        });
+      }
+  }
+
+ private:
+  /// f(r, u from row r on), a part of the width at a time, so that u needs no room elsewhere.
+  template <class F>
+  void each_part_of_u(Index query, Index key, F&& f) const {
+    constexpr Index most = 64;
+    Eigen::Array<S, Dynamic, 1, 0, most, 1> u;
+    for (Index r = 0; r < v.size(); r += most) {
+      u.resize(std::min(most, v.size() - r));
+      elementwise_run(
+          u.size(), u.data(), false, [](const Register<S>& qi, const Register<S>& ki) { return tangent<S>(qi + ki); },
+          q.col(query).data() + r, k.col(key).data() + r);
+      f(r, u);
     }
   }
 };

@@ -1,5 +1,6 @@
 #pragma once
 #include "heed/core/activations.hpp"
+#include "heed/detail/elementwise.hpp"
 #include "heed/layers/linear.hpp"
 
 namespace heed {
@@ -30,17 +31,21 @@ class AdditivePooling {
   void forward(ParametersView<const S> p, Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
     const SequencesView sequences = check(x, "y", y, a);
     alignment.forward(p, x, a[u]);
-    a[u].array() = a[u].array().tanh();
+    detail::elementwise(
+        a[u], false, [](const R& sum) { return detail::tangent<S>(sum); }, a[u]);
     detail::multiply(a[weights], p[context].transpose(), a[u]);
-    for (Index s = 0; s < sequences.count(); ++s) {
-      const Index first = sequences.first(s), n = sequences.length(s);
-      y.col(s).setZero();
-      if (n == 0) continue;
-      auto w = a[weights].segment(first, n).array();
-      w = (w - w.maxCoeff()).exp();
+    const auto each = [&](auto f) {
+      for (Index s = 0; s < sequences.count(); ++s)
+        if (const Index n = sequences.length(s); n > 0) f(s, a[weights].segment(sequences.first(s), n));
+    };
+    each([](Index, auto w) { w.array() -= w.maxCoeff(); });
+    detail::elementwise(
+        a[weights], false, [](const R& w) { return detail::exponential<S>(w); }, a[weights]);
+    y.setZero();
+    each([&](Index s, auto w) {
       w /= w.sum();
-      detail::multiply(y.col(s), x.middleCols(first, n), a[weights].segment(first, n).transpose());
-    }
+      detail::multiply(y.col(s), x.middleCols(sequences.first(s), w.size()), w.transpose());
+    });
   }
 
   // dw_i = x_i . dy    de = w o (dw - w . dw)    dv += u de'    du = v de' o (1 - u^2)    dx_i = w_i dy + W' du_i
@@ -57,12 +62,17 @@ class AdditivePooling {
       if (dx.wanted()) detail::multiply(dx.middleCols(first, n), dy.col(s), w, true);
     }
     detail::multiply(g[context], a[u], a.d(weights).transpose(), true);
-    detail::multiply(a.d(u), p[context], a.d(weights));
-    a.d(u).array() *= 1 - a[u].array().square();
+    for (Index i = 0; i < x.cols(); ++i) {
+      const S de = a.d(weights)[i];
+      const auto slope = [=](const R& v, const R& ui) -> R { return de * v * (1 - ui * ui); };
+      detail::elementwise_run(alignment.out(), a.d(u).col(i).data(), false, slope, p[context].data(),
+                              a[u].col(i).data());
+    }
     alignment.backward(p, x, a.d(u), g, dx.part(0, x.rows(), 0, x.cols()));
   }
 
  private:
+  using R = detail::Register<S>;
   template <class Y>
   SequencesView check(const Read<S, D>& x, const char* what, const Y& y, ActivationsView<S> a) const {
     const SequencesView sequences = a.sequences(u.axis);

@@ -4,6 +4,7 @@
 #include "heed/core/activations.hpp"
 #include "heed/core/parameters.hpp"
 #include "heed/core/scope.hpp"
+#include "heed/detail/elementwise.hpp"
 
 namespace heed {
 
@@ -30,16 +31,10 @@ class LayerNorm {
   void forward(ParametersView<const S> p, Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
     detail::expect_shape("LayerNorm", "x", x, weight.rows, a.columns(moments.axis));
     detail::expect_shape("LayerNorm", "y", y, weight.rows, x.cols());
-    const auto gamma = p[weight].array();
-    const auto beta = p[bias].array();
     auto of = a[moments];
-    for (Index j = 0; j < x.cols(); ++j) {
-      const S mean = x.col(j).mean();
-      const S inverse = 1 / std::sqrt((x.col(j).array() - mean).square().mean() + epsilon);
-      y.col(j).array() = gamma * ((x.col(j).array() - mean) * inverse) + beta;
-      of(0, j) = mean;
-      of(1, j) = inverse;
-    }
+    constexpr Index block = 16;  // tokens at a time, of which none waits for the sums of another
+    for (Index first = 0; first < x.cols(); first += block)
+      normalise(p, x, y, of, first, std::min(first + block, x.cols()));
   }
 
   // dgamma += dy o x^    dbeta += dy    q = dy o gamma    dx = (q - mean(q) - x^ mean(q o x^)) / sigma
@@ -48,20 +43,70 @@ class LayerNorm {
     detail::expect_shape("LayerNorm", "x", x, weight.rows, a.columns(moments.axis));
     detail::expect_shape("LayerNorm", "dy", dy, weight.rows, x.cols());
     detail::expect_gradient("LayerNorm", "dx", dx, weight.rows, x.cols());
-    const auto gamma = p[weight].array();
-    auto dgamma = g[weight].array();
-    auto dbeta = g[bias].array();
     const auto of = a[moments];
-    for (Index j = 0; j < x.cols(); ++j) {
-      const S mean = of(0, j), inverse = of(1, j);
-      const auto normal = (x.col(j).array() - mean) * inverse;
-      const auto q = dy.col(j).array() * gamma;
-      dgamma += dy.col(j).array() * normal;
-      dbeta += dy.col(j).array();
-      if (!dx.wanted()) continue;
-      const S q_mean = q.mean(), along = (q * normal).mean();
-      dx.put(j, ((q - q_mean - normal * along) * inverse).matrix());
+    for (Index j = 0; j < x.cols(); ++j)
+      backward(x.rows(), of(0, j), of(1, j), x.col(j).data(), dy.col(j).data(), p[weight].data(), g[weight].data(),
+               g[bias].data(), dx.wanted() ? dx.col(j).data() : nullptr, dx.adds());
+  }
+
+ private:
+  template <class Of>
+  [[gnu::flatten]] void normalise(ParametersView<const S> p, const Read<S, D>& x, Write<S, D>& y, Of& of, Index first,
+                                  Index last) const {
+    const Index n = x.rows();
+    for (Index j = first; j < last; ++j) {
+      detail::Sum<S> sum;
+      detail::each_part<S>(
+          n, [&](const auto& xi) { sum += xi; }, x.col(j).data());
+      of(0, j) = sum.total() / S(n);
     }
+    for (Index j = first; j < last; ++j) {
+      const S mean = of(0, j);
+      detail::Sum<S> squares;
+      detail::each_part<S>(
+          n, [&](const auto& xi) { squares += (xi - mean) * (xi - mean); }, x.col(j).data());
+      of(1, j) = squares.total() / S(n);
+    }
+    for (Index j = first; j < last; ++j) of(1, j) = 1 / std::sqrt(of(1, j) + epsilon);
+    for (Index j = first; j < last; ++j) {
+      const S mean = of(0, j), inverse = of(1, j);
+      const auto put = [=](auto&& yi, const auto& xi, const auto& gamma, const auto& beta) {
+        yi = gamma * ((xi - mean) * inverse) + beta;
+      };
+      detail::each_part<S>(n, put, y.col(j).data(), x.col(j).data(), p[weight].data(), p[bias].data());
+    }
+  }
+
+  [[gnu::flatten]] static void backward(Index n, S mean, S inverse, const S* x, const S* dy, const S* gamma, S* dgamma,
+                                        S* dbeta, S* dx, bool adds) {
+    using detail::load;
+    using R = detail::Register<S>;
+    constexpr Index size = detail::Packet<S>::size;
+    R q_sums = R::Zero(), along_sums = R::Zero();
+    S q_sum = 0, along_sum = 0;
+    const auto gather = [](const auto& normal, const auto& d, const auto& q, auto& all, auto& all_along, auto&& dgi,
+                           auto&& dbi) {
+      all += q;
+      all_along += q * normal;
+      dgi += d * normal;
+      dbi += d;
+    };
+    Index i = 0;
+    for (; i + size <= n; i += size) {
+      const R normal = (load(x + i) - mean) * inverse, d = load(dy + i), q = d * load(gamma + i);
+      gather(normal, d, q, q_sums, along_sums, load(dgamma + i), load(dbeta + i));
+    }
+    for (; i < n; ++i) gather((x[i] - mean) * inverse, dy[i], dy[i] * gamma[i], q_sum, along_sum, dgamma[i], dbeta[i]);
+    if (!dx) return;
+    const S q = (q_sums.sum() + q_sum) / S(n), along = (along_sums.sum() + along_sum) / S(n);
+    const auto slope = [=](const auto& xi, const auto& d, const auto& gi) {
+      return (d * gi - q - (xi - mean) * inverse * along) * inverse;
+    };
+    for (i = 0; i + size <= n; i += size) {
+      const R to = slope(load(x + i), load(dy + i), load(gamma + i));
+      load(dx + i) = adds ? R(load(dx + i) + to) : to;
+    }
+    for (; i < n; ++i) dx[i] = (adds ? dx[i] : S(0)) + slope(x[i], dy[i], gamma[i]);
   }
 };
 

@@ -1,0 +1,208 @@
+#pragma once
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <limits>
+
+#include "heed/core/tokens.hpp"
+#include "heed/detail/packet.hpp"
+
+namespace heed::detail {
+
+// Functions of each number alone, a register at a time, the last few numbers of an array included: what comes of a number
+// does not depend on its place. Errors are given in epsilons (2^-23 for float, 2^-52 for double) of the result; NaN stays
+// NaN. Coefficients, first those of low powers: mpmath.chebyfit(function, interval, count).
+
+/// What a register holds.
+template <class S>
+using Register = Eigen::Array<S, int(Packet<S>::size), 1>;
+
+/// a b + c
+template <class S>
+EIGEN_ALWAYS_INLINE Register<S> multiply_add(const Register<S>& a, const Register<S>& b, const Register<S>& c) {
+  using P = Packet<S>;
+  Register<S> sum;
+  P::store(sum.data(), P::multiply_add(P::load(a.data()), P::load(b.data()), P::load(c.data())));
+  return sum;
+}
+template <class S, std::size_t N>
+EIGEN_ALWAYS_INLINE Register<S> polynomial(const Register<S>& x, const std::array<double, N>& coefficients) {
+  Register<S> sum = Register<S>::Constant(S(coefficients[N - 1]));
+  for (std::size_t i = N - 1; i-- > 0;) sum = multiply_add<S>(sum, x, Register<S>::Constant(S(coefficients[i])));
+  return sum;
+}
+
+/// x = n log 2 + r with n whole and |r| <= log(2) / 2.  p = e^r - 1    half = 2^(n - 1), 0 at the lowest n that there is
+template <class S>
+struct Power {
+  Register<S> p, half;
+
+  EIGEN_ALWAYS_INLINE explicit Power(const Register<S>& x) {
+    using Bits = std::conditional_t<sizeof(S) == 4, std::uint32_t, std::uint64_t>;
+    constexpr int fraction = std::numeric_limits<S>::digits - 1, lowest = std::numeric_limits<S>::max_exponent - 2;
+    constexpr S whole = S(1.5) * S(Bits(1) << fraction) + lowest;  // what is added to it is rounded to a whole number
+    const Register<S> sum = multiply_add<S>(x, constant(1.4426950408889634), constant(whole));
+    for (Index i = 0; i < half.size(); ++i) half[i] = std::bit_cast<S>(std::bit_cast<Bits>(sum[i]) << fraction);
+    const Register<S> n = sum - whole;
+    const Register<S> nearly = multiply_add<S>(n, constant(-0.693145751953125), x);  // without an error of rounding
+    const Register<S> r = multiply_add<S>(n, constant(-1.42860682030941723e-6), nearly);
+    p = multiply_add<S>(r * r, polynomial<S>(r, slope()), r);
+  }
+
+ private:
+  static Register<S> constant(double c) { return Register<S>::Constant(S(c)); }
+  static constexpr auto slope() {  // (e^r - 1 - r) / r^2 over +-0.35
+    if constexpr (sizeof(S) == 4)
+      return std::array{0.5, 0.166665734, 0.0416665501, 0.00836377387, 0.00139269266};
+    else
+      return std::array{0.5,
+                        0.16666666666666668,
+                        0.041666666666620639,
+                        0.0083333333333297935,
+                        0.0013888888918939168,
+                        0.00019841269864380513,
+                        2.4801518641395994e-5,
+                        2.7557266418612304e-6,
+                        2.7621338669142924e-7,
+                        2.510134692835034e-8};
+  }
+};
+
+/// e^x within 1 epsilon, infinite where that is too large; 0 below twice the least normal number.
+template <class S>
+EIGEN_ALWAYS_INLINE Register<S> exponential(const Register<S>& x) {
+  constexpr double log2 = 0.6931471805599453, most = std::numeric_limits<S>::max_exponent;
+  const Power<S> of(x.max(S((2 - most) * log2)).min(S((most + 0.25) * log2)));
+  const Register<S> y = of.p + S(1);
+  return (y + y) * of.half;
+}
+
+/// Hyperbolic tangent within 3 epsilons: E / (E + 2), E = e^2x - 1; for float Eigen's rational function, which is quicker.
+template <class S>
+EIGEN_ALWAYS_INLINE Register<S> tangent(const Register<S>& x) {
+  if constexpr (sizeof(S) == 4) {
+    return x.tanh();
+  } else {
+    const Register<S> bounded = x.max(S(-20)).min(S(20));
+    const Power<S> of(bounded + bounded);
+    const Register<S> half = multiply_add<S>(of.half, of.p, of.half - S(0.5));
+    return half / (half + S(1));
+  }
+}
+
+/// 1 / (1 + e^-x) within 2 epsilons
+template <class S>
+EIGEN_ALWAYS_INLINE Register<S> sigmoid(const Register<S>& x) {
+  return (exponential<S>(-x) + S(1)).inverse();
+}
+
+/// log(1 + e^x) = max(x, 0) + 2 artanh(z) within 2.5 epsilons, z = u / (2 + u), u = e^-|x|
+template <class S>
+EIGEN_ALWAYS_INLINE Register<S> softplus(const Register<S>& x) {
+  constexpr auto series = [] {  // (artanh(z) - z) / z^3 of z^2 in 0 to 1/9
+    if constexpr (sizeof(S) == 4)
+      return std::array{0.333333337, 0.199998532, 0.14296179, 0.108532879, 0.116121646};
+    else
+      return std::array{0.33333333333333333,  0.20000000000000008,  0.14285714285710972,  0.11111111111665993,
+                        0.090909090430028277, 0.076923101269020812, 0.066665884745690892, 0.058839988836205181,
+                        0.05240199617182637,  0.049710124482773673, 0.031670554258851227, 0.076156313097144924};
+  }();
+  const Register<S> u = exponential<S>(-x.abs());
+  const Register<S> z = u / (u + S(2)), square = z * z, twice = z + z;
+  return x.max(S(0)) + multiply_add<S>(twice * square, polynomial<S>(square, series), twice);
+}
+
+/// 1 where x > 0, else 0
+template <class S>
+EIGEN_ALWAYS_INLINE Register<S> step(const Register<S>& x) {
+  constexpr S huge = std::numeric_limits<S>::max();  // twice, for the least x that there is
+  return (x * huge * huge).max(S(0)).min(S(1));
+}
+
+/// The standard normal distribution: its density times sqrt(2 pi), bell = e^(-x^2 / 2), and how much of it lies below x,
+/// which for x < 0 is bell t Q(2 t - 1) with t = 1 / (1 + |x| / 4). Within 3 epsilons of 1, and 8 + x^2 / 2 of the result.
+template <class S>
+struct Normal {
+  Register<S> bell, below;
+
+  EIGEN_ALWAYS_INLINE explicit Normal(const Register<S>& x) {
+    constexpr auto Q = [] {  // e^(a^2 / 2) erfc(a / sqrt(2)) / (2 t), a = (1 / t - 1) * 4, of 2 t - 1 in -1 to 1
+      if constexpr (sizeof(S) == 4)
+        return std::array{0.188821282,   0.151974149,     0.0967843899,   0.0466310461,  0.0150988284,
+                          0.00188031388, -0.000869049115, -0.00039393802, 3.23350308e-5, 4.06540789e-5};
+      else
+        return std::array{0.18882128260393765,   0.15197416049297305,   0.096784350185607448,    0.046630464489907818,
+                          0.015099143720573234,  0.0018850472419480878, -0.00086992305789279939, -0.0004077046187199162,
+                          3.3335803456733234e-5, 5.777377036357227e-5,  -4.7576311869306697e-7,  -8.7863554367968307e-6,
+                          1.7530145020670271e-7, 1.4806324815994619e-6, -1.5000437772071203e-7,  -2.5663007093870759e-7,
+                          5.8725664265334132e-8, 4.0467139594366748e-8, -1.4154745790122871e-8,  -4.8525753412224157e-9,
+                          1.6896247309169096e-9, 3.1181017205440982e-10};
+    }();
+    bell = exponential<S>(x * x * S(-0.5));
+    const Register<S> t = (x.abs() * S(0.25) + S(1)).inverse();
+    const Register<S> tail = bell * t * polynomial<S>(t + t - S(1), Q);
+    below = multiply_add<S>(step<S>(x), S(1) - S(2) * tail, tail);
+  }
+};
+
+template <class S>
+EIGEN_ALWAYS_INLINE Register<S> load(const S* from) {
+  return Eigen::Map<const Register<S>>(from);
+}
+template <class S>
+EIGEN_ALWAYS_INLINE Eigen::Map<Register<S>> load(S* to) {
+  return Eigen::Map<Register<S>>(to);
+}
+/// The last few numbers of an array with as many zeros as a register has room for.
+template <class S>
+struct Padded {
+  Register<S> numbers = Register<S>::Zero();
+  Padded(const S* from, Index count) { std::copy(from, from + count, numbers.data()); }
+};
+
+/// Calls f(x...) for columns of n numbers, for registers and then for the last few numbers one by one: where f is simple
+/// enough to take both.
+template <class S, class F, class... X>
+EIGEN_ALWAYS_INLINE void each_part(Index n, const F& f, X*... x) {
+  constexpr Index size = Packet<S>::size;
+  Index i = 0;
+  for (; i + size <= n; i += size) f(load(x + i)...);
+  for (; i < n; ++i) f(x[i]...);
+}
+/// A sum of what each_part gives.
+template <class S>
+struct Sum {
+  Register<S> lanes = Register<S>::Zero();
+  S rest = 0;
+  void operator+=(const Register<S>& x) { lanes += x; }
+  void operator+=(S x) { rest += x; }
+  S total() const { return lanes.sum() + rest; }
+};
+
+/// y = f(x...), or y += f(x...) where `add`, for columns of n numbers. Flat, all that it calls is in line: a register on its
+/// way through memory costs more than most f.
+template <class S, class F, class... X>
+[[gnu::flatten]] void elementwise_run(Index n, S* y, bool add, const F& f, const X*... x) {
+  constexpr Index size = Packet<S>::size;
+  Index i = 0;
+  for (; i + size <= n; i += size) {
+    Register<S> part = f(load(x + i)...);
+    if (add) part += load(y + i);
+    Packet<S>::store(y + i, Packet<S>::load(part.data()));
+  }
+  if (i == n) return;
+  Padded<S> last(y + i, n - i);
+  elementwise_run(size, last.numbers.data(), add, f, Padded<S>(x + i, n - i).numbers.data()...);
+  std::copy(last.numbers.data(), last.numbers.data() + (n - i), y + i);
+}
+/// The same, number by number, for matrices of one shape: in one run where all are contiguous.
+template <class Y, class F, class... X>
+void elementwise(Y&& y, bool add, const F& f, const X&... x) {
+  const bool run = column_stride(y) == y.rows() && ((column_stride(x) == x.rows()) && ...);
+  const Index rows = run ? y.size() : y.rows(), columns = run ? 1 : y.cols();
+  for (Index j = 0; j < columns; ++j)
+    elementwise_run(rows, y.data() + j * column_stride(y), add, f, (x.data() + j * column_stride(x))...);
+}
+
+}  // namespace heed::detail
