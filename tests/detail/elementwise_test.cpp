@@ -150,3 +150,15 @@ TEMPLATE_TEST_CASE("Elementwise: matrices in place, added to, of columns far apa
   elementwise(row, false, product, row, row);
   CHECK(row == before.cwiseProduct(before));
 }
+
+TEMPLATE_TEST_CASE("Elementwise: the sum of columns, of all heights", "", float, double) {
+  using S = TestType;
+  for (const Index rows : {1, 2, 3, 7, 16, 31, 64, 100, 151})
+    for (const Index columns : {0, 1, 6}) {
+      const Tokens<S> x = Tokens<S>::Random(rows + 3, columns + 1);
+      Tokens<S> y = Tokens<S>::Random(rows + 1, 1), wanted = y;
+      for (Index j = 0; j < columns; ++j) wanted.topRows(rows) += x.block(2, j, rows, 1);
+      heed::detail::add_columns<S>(rows, columns, x.data() + 2, x.outerStride(), y.data());
+      REQUIRE(y == wanted);
+    }
+}

@@ -90,6 +90,22 @@ TEST_CASE("Categorical: probabilities, log-probabilities and entropy against the
   }
 }
 
+TEST_CASE("Categorical: of many actions each counts") {
+  const Index actions = 50;
+  const Matrix logits = random_logits(actions, 1, 2, 3);
+  const Categorical<double> c(logits, 0);
+  const auto log_p = direct(logits, 0);
+  Vector of_log_prob = Vector::Zero(actions), of_entropy = Vector::Zero(actions);
+  c.add_log_prob_gradient(1, 1, of_log_prob);
+  c.add_entropy_gradient(1, of_entropy);
+  for (Index i = 0; i < actions; ++i) {
+    const double l = double(log_p[std::size_t(i)]), p = std::exp(l);
+    CHECK(c.probability(i) == Approx(p).epsilon(1e-13));
+    CHECK(of_log_prob[i] == Approx((i == 1) - p).epsilon(1e-13));
+    CHECK(of_entropy[i] == Approx(-p * (l + c.entropy())).epsilon(1e-12));
+  }
+}
+
 TEST_CASE("Categorical: one action is certain") {
   const Eigen::MatrixXf logits = Eigen::MatrixXf::Constant(1, 1, -3);
   const Categorical<float> c(logits, 0);

@@ -62,6 +62,19 @@ TEST_CASE("Activation: gradients") {
   }
 }
 
+TEST_CASE("Activation: slopes of each function, near zero and far from it") {
+  for (const Nonlinearity kind : kinds) {
+    INFO("kind " << int(kind));
+    auto s = activation<double>(kind);
+    s.begin({0, 1, 50});
+    const Tokens<double> x = s.x[0];
+    for (const double size : {1e-3, 1.0, 4.0, 12.0, 50.0}) {
+      s.x[0] = size * x;
+      check_slopes(s, formula(kind), 1, 1e-13);
+    }
+  }
+}
+
 TEST_CASE("Activation: no number overflows in float") {
   for (const Nonlinearity kind : kinds) {
     INFO("kind " << int(kind));

@@ -68,6 +68,17 @@ TEST_CASE("LayerNorm: gradients of tokens without variance, of one feature, and 
   check_slopes(one, formula(one.layer));
 }
 
+TEST_CASE("LayerNorm: tokens that do not fill registers, and more than a block of them") {
+  for (const Index dim : {2, 3, 7, 13, 17, 31, 67}) {
+    auto s = layer_norm<double>(dim);
+    s.begin({0, 1, 36});
+    check_formula(s, formula(s.layer));
+    check_targets(s);
+    s.begin({3});
+    check_slopes(s, formula(s.layer), 1, 1e-12);
+  }
+}
+
 TEST_CASE("LayerNorm: each token alone") {
   auto s = layer_norm<float>(8);
   s.begin({0, 1, 4});

@@ -205,4 +205,18 @@ void elementwise(Y&& y, bool add, const F& f, const X&... x) {
     elementwise_run(rows, y.data() + j * column_stride(y), add, f, (x.data() + j * column_stride(x))...);
 }
 
+/// y += the sum of the columns of x, a strip of rows at a time.
+template <class S, int strip = 4 * int(Packet<S>::size)>
+void add_columns(Index rows, Index columns, const S* x, Index stride, S* y) {
+  using Strip = Eigen::Array<S, strip, 1>;
+  Index i = 0;
+  for (; i + strip <= rows; i += strip) {
+    Strip sum = Eigen::Map<const Strip>(y + i);
+    for (Index j = 0; j < columns; ++j) sum += Eigen::Map<const Strip>(x + i + j * stride);
+    Eigen::Map<Strip>{y + i} = sum;
+  }
+  if constexpr (strip > 1)
+    if (i < rows) add_columns<S, strip / 2>(rows - i, columns, x + i, stride, y + i);
+}
+
 }  // namespace heed::detail

@@ -34,7 +34,8 @@ auto column_of(M&& row, SequencesView sequences, Index i) {
 /// logit that is NaN or +inf (of an action that is allowed), a column whose every action is impossible, log p of an
 /// impossible action, an action out of range, a sequence without entities.
 ///
-/// It is a view, made anew where it is needed: it keeps pointers to the column and allocates nothing.
+/// It is a view, made anew where it is needed: it keeps pointers to the column, and exp(l_i - max l) of the first few
+/// actions, and allocates nothing.
 template <class S>
 class Categorical {
  public:
@@ -56,9 +57,8 @@ class Categorical {
     double sum = 0;
     Index last = mode_;
     for (Index i = 0; i < actions_; ++i) {
-      const double weight = double(std::exp(relative(i)));
-      if (weight == 0) continue;
-      sum += weight;
+      if (weight(i) == 0) continue;
+      sum += double(weight(i));
       last = i;
       if (sum > target) break;
     }
@@ -109,6 +109,7 @@ class Categorical {
   }
 
  private:
+  static constexpr Index kept = 16;
   static constexpr S infinity = std::numeric_limits<S>::infinity();
 
   Categorical(const S* logits, const bool* mask, Index actions, Index column)
@@ -123,9 +124,13 @@ class Categorical {
       detail::fail("Categorical: each of the %ld actions in column %ld is masked or has the logit -inf", long(actions_),
                    long(column));
     double others = 0;
-    for (Index i = 0; i < actions_; ++i)
-      if (i != mode_) others += double(std::exp(relative(i)));
+    for (Index i = 0; i < actions_; ++i) {
+      const S w = i == mode_ ? S(1) : std::exp(relative(i));
+      if (i < kept) weights_[i] = w;
+      if (i != mode_) others += double(w);
+    }
     sum_ = 1 + others;
+    inverse_sum_ = S(1 / sum_);
     log_sum_ = S(std::log1p(others));  // exact also where one action is nearly certain
   }
 
@@ -157,10 +162,11 @@ class Categorical {
     detail::expect_shape("Categorical", "dlogits", dlogits, actions_, 1);
   }
 
+  S weight(Index i) const { return i < kept ? weights_[i] : std::exp(relative(i)); }
   S logit(Index i) const { return !mask_ || mask_[i] ? logits_[i] : -infinity; }
   S relative(Index i) const { return logit(i) - max_; }
   S log_p(Index i) const { return relative(i) - log_sum_; }
-  S p(Index i) const { return std::exp(log_p(i)); }
+  S p(Index i) const { return weight(i) * inverse_sum_; }
 
   const S* logits_;
   const bool* mask_;
@@ -168,6 +174,8 @@ class Categorical {
   Index mode_ = 0;
   S max_ = -infinity, log_sum_;
   double sum_;  // of exp(l - max l)
+  S inverse_sum_;
+  S weights_[kept];  // exp(l - max l) of the first actions
 };
 
 }  // namespace heed

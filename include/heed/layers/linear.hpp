@@ -4,6 +4,7 @@
 #include "heed/core/activations.hpp"
 #include "heed/core/parameters.hpp"
 #include "heed/core/scope.hpp"
+#include "heed/detail/elementwise.hpp"
 #include "heed/detail/product.hpp"
 
 namespace heed {
@@ -58,7 +59,7 @@ class Linear {
     detail::expect_gradient("Linear", "dx", dx, in(), x.cols());
     eigen_assert(dx.data() != dy.data() || dx.size() == 0);
     detail::multiply(g[weight], dy, x.transpose(), true);
-    if (bias) g[bias] += dy.rowwise().sum();
+    if (bias) detail::add_columns<S>(out(), dy.cols(), dy.data(), dy.outerStride(), g[bias].data());
     if (dx.wanted()) detail::multiply(dx, p[weight].transpose(), dy, dx.adds());
   }
 };
