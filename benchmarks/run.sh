@@ -1,7 +1,8 @@
 #!/bin/sh
 # Builds and runs one benchmark or all, installing what they need:  sh benchmarks/run.sh [NAME] [options]
 # By their names alone:
-#   versus                     the comparison with LibTorch
+#   versus                     the comparison with LibTorch, layers and policies
+#   versus_cart_pole           and of learning cart-pole
 #   instructions [--renew]     counts the instructions of some kernels; status 1 where one needs over 2 % more than
 #                              is kept in benchmarks/instructions/counts.txt, which --renew writes
 set -eu
@@ -83,15 +84,15 @@ case ${1:-} in
     instructions "$@"
     exit
     ;;
-  versus)
+  versus | versus_cart_pole)
     # LibTorch computes with whatever BLAS it finds: the reference's would be no peer.
     need Torch OpenBLAS
-    benchmarks=versus/versus
+    benchmarks=versus/$1
     shift
     ;;
   *)
     if ! echo "$benchmarks" | grep -qFx -e "$1"; then
-      say "there is no benchmark '$1'; there are:" $benchmarks instructions versus
+      say "there is no benchmark '$1'; there are:" $benchmarks instructions versus versus_cart_pole
       exit 2
     fi
     benchmarks=$1

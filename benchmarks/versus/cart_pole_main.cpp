@@ -1,6 +1,6 @@
 // Cart-pole by REINFORCE, heed against LibTorch: in turns, each trains fresh agents from the same weights for as many
 // steps of the environment.
-//   sh benchmarks/run.sh versus, or  versus_cart_pole [--filter POLICY] [--rounds N] [--steps N]
+//   sh benchmarks/run.sh versus_cart_pole [--filter POLICY] [--rounds N] [--steps N]
 // Its contenders lie beside it: versus_cart_pole_{native,plain,torch}.
 
 #include <algorithm>
