@@ -14,7 +14,7 @@ TEST_CASE("static memory remembers and forgets as the one on the heap") {
   heed::Memory<double> on_heap(layout, 2);
   const auto one_each = heed::Sequences::uniform(2, 1);
   for (int step = 0; step < 7; ++step) {
-    const Tokens<double> x = random<double>(2, 2, step);
+    const Tokens<double> x = random<double>(2, 2, std::uint64_t(step));
     for (const auto& m : {heed::MemoryView<double>(fixed), heed::MemoryView<double>(on_heap)}) {
       m.begin(time, one_each);
       for (Index lane = 0; lane < 2; ++lane) m.write(past, lane, x.col(lane));
