@@ -1,12 +1,13 @@
 #pragma once
 // Errors that name the thing and the numbers.
+#include <functional>
+
 #include "support/lanes.hpp"
 
 namespace support {
 
 /// That f throws, and says `part`.
-template <class F>
-void check_complaint(const std::string& part, F f) {
+inline void check_complaint(const std::string& part, const std::function<void()>& f) {
   std::string said = "nothing";
   try {
     f();
@@ -22,7 +23,8 @@ template <class S>
 void check_shapes(Subject<S>& s, const std::string& who, const std::vector<std::string>& names,
                   heed::Memory<S>* m = nullptr, bool along_axis = true) {
   REQUIRE(names.size() == s.x.size());
-  const auto wrongly = [&](Tokens<S>& matrix, const std::string& name, Index rows, Index cols, auto f) {
+  const auto wrongly = [&](Tokens<S>& matrix, const std::string& name, Index rows, Index cols,
+                           const std::function<void()>& f) {
     const Tokens<S> kept = matrix;
     matrix.setZero(kept.rows() + rows, kept.cols() + cols);
     const auto numbers = [](const Tokens<S>& x) { return std::to_string(x.rows()) + " x " + std::to_string(x.cols()); };
@@ -52,8 +54,8 @@ void check_shapes(Subject<S>& s, const std::string& who, const std::vector<std::
 
 /// Attention with two heads from queries along time to keys along a source, its inputs named q, k, v: wrong shapes, counts, and
 /// requests for weights(sequence, head, into).
-template <class Weights>
-void check_attention_complaints(Subject<double>& s, const std::string& who, heed::Memory<double>& m, Weights weights) {
+inline void check_attention_complaints(Subject<double>& s, const std::string& who, heed::Memory<double>& m,
+                                       const std::function<void(Index, Index, Tokens<double>&)>& weights) {
   s.begin({2, 3}, {1, 4});
   check_shapes(s, who, {"q", "k", "v"}, &m);
   Tokens<double> w(4, 3);

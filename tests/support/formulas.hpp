@@ -1,5 +1,7 @@
 #pragma once
 // What the docstrings say, in plain loops and in any number type.
+#include <functional>
+
 #include "support/gradients.hpp"
 
 namespace support {
@@ -185,9 +187,13 @@ double plain_distance(const A* a, const B* b, std::size_t n, double least = 1) {
   return double(std::sqrt(difference) / std::max(std::sqrt(norm), (long double)least));
 }
 
-/// y against a formula in plain loops: formula(Values<T>) -> Table<T>.
-template <class S, class Formula>
-void check_formula(Subject<S>& s, Formula formula) {
+/// What a layer computes, from its weights and inputs.
+template <class T>
+using Formula = std::function<Table<T>(const Values<T>&)>;
+
+/// y against a formula in plain loops.
+template <class S>
+void check_formula(Subject<S>& s, const Formula<long double>& formula) {
   s.forward();
   const Table<long double> y = formula(Values<long double>(s));
   REQUIRE(y.rows == s.y.rows());
@@ -197,8 +203,7 @@ void check_formula(Subject<S>& s, Formula formula) {
 
 /// y and all gradients against the formula and its exact slope, where differences say nothing. Gradients smaller than
 /// `least` in norm count as that large.
-template <class Formula>
-void check_slopes(Subject<double>& s, Formula formula, double least = 1, double tolerance = 1e-6) {
+inline void check_slopes(Subject<double>& s, const Formula<Dual>& formula, double least = 1, double tolerance = 1e-6) {
   s.forward();
   const Tokens<double> dy = random<double>(s.y.rows(), s.y.cols(), 11);
   Parameters<double> g(s.layout);

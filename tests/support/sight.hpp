@@ -17,7 +17,7 @@ void check_sight(Subject<S>& s, const NamedMask& mask) {
     for (std::size_t changed = 0; changed < lengths.size(); ++changed)
       for (Index t = 0; t < lengths[changed]; ++t, ++column) {
         const Tokens<S> kept = s.x[input];
-        s.x[input].col(column).array() += S(0.25) + s.x[input].col(column).array().square();
+        for (Index i = 0; i < kept.rows(); ++i) s.x[input](i, column) += S(0.25) + kept(i, column) * kept(i, column);
         s.forward();
         s.x[input] = kept;
         Index u = 0;
