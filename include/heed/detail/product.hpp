@@ -141,7 +141,7 @@ Index product_across(Index rows, Index n, Index depth, const S* a, Index lda, co
     columns(std::integral_constant<int, 6>());
     columns(std::integral_constant<int, 2>());
     columns(std::integral_constant<int, 1>());
-    transpose(rows, width, aside, width, c + j * ldc, ldc, add);
+    transpose<S, Size>(rows, width, aside, width, c + j * ldc, ldc, add);
   }
   return j;
 }
