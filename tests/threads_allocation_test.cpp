@@ -1,4 +1,6 @@
 // What threads and shards do allocates nothing once the largest batch was seen.
+#include <latch>
+
 #include "allocation.hpp"
 #include "heed/core/shards.hpp"
 #include "heed/core/threads.hpp"
@@ -9,10 +11,17 @@
 
 using namespace support;
 
+/// Returns once all threads are at work: what a thread allocates when it begins (sanitizers do) is not counted.
+static void gather(heed::Threads& threads) {
+  std::latch all(threads.count());
+  heed::Executor(threads).run(threads.count(), [&](Index) { all.arrive_and_wait(); });
+}
+
 TEST_CASE("Threads: a run does not allocate, nor does one within another") {
   if (!counted()) return;
   for (const Index n : {1, 2, 7}) {
     heed::Threads threads(n);
+    gather(threads);
     std::atomic<Index> sum{0};
     const auto run = [&] {
       heed::Executor(threads).run(20, [&](Index i) { heed::Executor(threads).run(3, [&](Index j) { sum += i * j; }); });
@@ -28,6 +37,7 @@ TEST_CASE("Threads: a run does not allocate, nor does one within another") {
 TEST_CASE("Shards: after the largest batch nothing is allocated") {
   if (!counted()) return;
   heed::Threads threads(2);
+  gather(threads);
   heed::Layout layout;
   const Axis time = layout.axis();
   const heed::MultiHeadAttention<float> layer(Scope(layout, time, "layer"), 64, 4);
@@ -60,6 +70,7 @@ TEST_CASE("Reinforce in threads does not allocate") {
   heed::Agent<heed::TransformerPolicy<float>> agent({.observation = 4, .actions = 2, .value = true}, 1);
   const heed::CartPole world(5);  // no pole falls within five steps, so all batches are equally large
   heed::Threads threads(2);
+  gather(threads);
   heed::Reinforce trainer(agent, world, {.batch = 64, .baseline = heed::Baseline::value, .recent = 4}, threads);
   trainer.iterate();
   check_quiet("iterate", [&] { trainer.iterate(); });
