@@ -3,7 +3,7 @@
 #include "support.hpp"
 
 using namespace support;
-using heed::detail::multiply, heed::detail::product, heed::detail::Stored;
+using heed::detail::Addend, heed::detail::multiply, heed::detail::product, heed::detail::Stored;
 
 namespace {
 
@@ -11,14 +11,14 @@ template <class S>
 using RowMajor = Eigen::Matrix<S, Dynamic, Dynamic, Eigen::RowMajor>;
 constexpr Index sizes[] = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 13, 16, 17, 31, 33, 40};
 
-/// a b, where A and B give what lies at a row and a column, in long double; and the largest sum of magnitudes.
+/// c = before + a b, computed in long double, within an error that goes by the sum of magnitudes.
 template <class C, class A, class B>
-void check_product(const C& c, const C& before, bool add, const A& a, const B& b) {
+void check_product(const C& c, const C& before, const A& a, const B& b) {
   using S = typename C::Scalar;
   double worst = 0;
   for (Index j = 0; j < c.cols(); ++j)
     for (Index i = 0; i < c.rows(); ++i) {
-      long double exact = add ? before(i, j) : 0, size = std::abs(exact);
+      long double exact = before(i, j), size = std::abs(exact);
       for (Index k = 0; k < a.cols(); ++k) {
         exact += (long double)a(i, k) * b(k, j);
         size += std::abs((long double)a(i, k) * b(k, j));
@@ -26,26 +26,38 @@ void check_product(const C& c, const C& before, bool add, const A& a, const B& b
       const long double error = std::abs(exact - c(i, j)) / std::max(size, 1e-30L);
       worst = error <= worst ? worst : double(error);
     }
-  INFO(c.rows() << " x " << a.cols() << " x " << c.cols() << (add ? " added" : ""));
+  INFO(c.rows() << " x " << a.cols() << " x " << c.cols());
   CHECK(worst <= 64 * double(std::numeric_limits<S>::epsilon()));
 }
 
-/// One size, with A and B stored either way, all strided, and guards around C.
+template <class C, class A, class B>
+void check_product(const C& c, const A& a, const B& b) {
+  check_product(c, C(C::Zero(c.rows(), c.cols())), a, b);
+}
+
+/// One size, with A and B stored either way, all strided, onto nothing, what is there or a column; and guards around C.
 template <Stored A, Stored B, class S>
 void check_size(Index m, Index n, Index depth) {
   constexpr bool at = A == Stored::transposed, bt = B == Stored::transposed;
   const Index gap = 1 + (m + n + depth) % 3;
   const Tokens<S> a = random<S>((at ? depth : m) + gap, at ? m : depth, 1);
   const Tokens<S> b = random<S>((bt ? n : depth) + gap, bt ? depth : n, 2);
-  for (const bool add : {false, true}) {
+  const Tokens<S> left = at ? Tokens<S>(a.topRows(depth).transpose()) : Tokens<S>(a.topRows(m));
+  const Tokens<S> right = bt ? Tokens<S>(b.topRows(n).transpose()) : Tokens<S>(b.topRows(depth));
+  const Tokens<S> column = random<S>(std::max(m, Index(1)), 1, 4);
+  for (const char* onto : {"nothing", "what is there", "a column"}) {
+    INFO("onto " << onto);
     Tokens<S> c = random<S>(m + 2 * gap, n + 2, 3);
     const Tokens<S> before = c;
-    if (!add) c.block(gap, 1, m, n).setConstant(std::numeric_limits<S>::quiet_NaN());
-    product<A, B>(m, n, depth, a.data(), a.outerStride(), b.data(), b.outerStride(), &c(gap, 1), c.outerStride(), add);
-    const Tokens<S> left = at ? Tokens<S>(a.topRows(depth).transpose()) : Tokens<S>(a.topRows(m));
-    const Tokens<S> right = bt ? Tokens<S>(b.topRows(n).transpose()) : Tokens<S>(b.topRows(depth));
-    check_product(Tokens<S>(c.block(gap, 1, m, n)), Tokens<S>(before.block(gap, 1, m, n)), add, left, right);
-    c.block(gap, 1, m, n) = before.block(gap, 1, m, n);
+    auto part = c.block(gap, 1, m, n);
+    Tokens<S> under = Tokens<S>::Zero(m, n);
+    Addend<S> f;
+    if (*onto == 'w') under = part, f = {&c(gap, 1), c.outerStride()};
+    if (*onto == 'a') under.colwise() = column.col(0).head(m), f = {column.data()};
+    if (*onto != 'w') part.setConstant(std::numeric_limits<S>::quiet_NaN());
+    product<A, B>(m, n, depth, a.data(), a.outerStride(), b.data(), b.outerStride(), &c(gap, 1), c.outerStride(), f);
+    check_product(Tokens<S>(part), under, left, right);
+    part = before.block(gap, 1, m, n);
     CHECK(same_bits(c, before));
   }
 }
@@ -80,15 +92,15 @@ TEST_CASE("multiply takes matrices, transposes and blocks of either storage orde
   const RowMajor<double> a_rows = a, b_rows = b;
   const Tokens<double> at = a.transpose(), bt = b.transpose();
   const auto check = [&](const auto& left, const auto& right) {
-    Tokens<double> c(9, 11), none(9, 11);
+    Tokens<double> c(9, 11);
     multiply(c, left, right);
-    check_product(c, none, false, a, b);
+    check_product(c, a, b);
     RowMajor<double> rows = RowMajor<double>::Constant(9, 11, 2), before = rows;
     multiply(rows, left, right, true);
-    check_product(rows, before, true, a, b);
+    check_product(rows, before, a, b);
     Tokens<double> ct(11, 9);
     multiply(ct.transpose(), left, right);
-    check_product(Tokens<double>(ct.transpose()), none, false, a, b);
+    check_product(Tokens<double>(ct.transpose()), a, b);
   };
   check(a, b);
   check(a_rows, b);
@@ -98,7 +110,7 @@ TEST_CASE("multiply takes matrices, transposes and blocks of either storage orde
 }
 
 TEST_CASE("multiply takes vectors of either direction, of fixed and of dynamic size") {
-  const Tokens<double> a = random<double>(6, 5, 1), none;
+  const Tokens<double> a = random<double>(6, 5, 1);
   const Eigen::Matrix<double, 5, 1> fixed = random<double>(5, 1, 2);
   const Eigen::VectorXd x = fixed;
   const Eigen::Matrix<double, 1, 6> row = random<double>(1, 6, 3);
@@ -109,38 +121,50 @@ TEST_CASE("multiply takes vectors of either direction, of fixed and of dynamic s
     Eigen::VectorXd z(6);
     multiply(y, a, fixed);
     multiply(z, RowMajor<double>(a), x);
-    check_product(Tokens<double>(y), Tokens<double>(y), false, a, x);
-    check_product(Tokens<double>(z), Tokens<double>(z), false, a, x);
+    check_product(Tokens<double>(y), a, x);
+    check_product(Tokens<double>(z), a, x);
   }
   SECTION("row times matrix") {
     Eigen::Matrix<double, 1, 5> y;
     Eigen::RowVectorXd z(5);
     multiply(y, row, a);
     multiply(z, free_row, RowMajor<double>(a));
-    check_product(Tokens<double>(y), Tokens<double>(y), false, row, a);
-    check_product(Tokens<double>(z), Tokens<double>(z), false, row, a);
+    check_product(Tokens<double>(y), row, a);
+    check_product(Tokens<double>(z), row, a);
   }
   SECTION("column times row, and row times column") {
     Tokens<double> outer(5, 6);
     multiply(outer, fixed, row);
-    check_product(outer, outer, false, x, row);
+    check_product(outer, x, row);
     multiply(outer, x, free_row);
-    check_product(outer, outer, false, x, row);
+    check_product(outer, x, row);
     Eigen::Matrix<double, 1, 1> inner;
     multiply(inner, fixed.transpose(), x);
-    check_product(Tokens<double>(inner), Tokens<double>(inner), false, x.transpose(), x);
+    check_product(Tokens<double>(inner), x.transpose(), x);
   }
   SECTION("columns and segments of something larger") {
     Tokens<double> y = random<double>(8, 3, 4);
     const Tokens<double> before = y;
     multiply(y.col(1).segment(1, 6), a, x, true);
-    check_product(Tokens<double>(y.block(1, 1, 6, 1)), Tokens<double>(before.block(1, 1, 6, 1)), true, a, x);
+    check_product(Tokens<double>(y.block(1, 1, 6, 1)), Tokens<double>(before.block(1, 1, 6, 1)), a, x);
     y.block(1, 1, 6, 1) = before.block(1, 1, 6, 1);
     CHECK(same_bits(y, before));
     Eigen::RowVectorXd wide = Eigen::RowVectorXd::Zero(12);
     multiply(wide.segment(3, 5), free_row, a, true);
-    check_product(Tokens<double>(wide.segment(3, 5)), Tokens<double>::Zero(1, 5).eval(), false, row, a);
+    check_product(Tokens<double>(wide.segment(3, 5)), row, a);
     CHECK((wide.head(3).array() == 0).all());
     CHECK((wide.tail(4).array() == 0).all());
   }
+}
+
+TEST_CASE("multiply_onto_column starts from a column, or from a number where there is one row") {
+  const Tokens<double> w = random<double>(3, 4, 1), x = random<double>(4, 5, 2);
+  const Eigen::VectorXd f = random<double>(3, 1, 3);
+  const Eigen::RowVectorXd one = w.row(1);
+  Tokens<double> y(3, 5);
+  heed::detail::multiply_onto_column(f, y, w, x);
+  check_product(y, Tokens<double>(f.replicate(1, 5)), w, x);
+  Eigen::RowVectorXd row(5);
+  heed::detail::multiply_onto_column(f.head(1), row, one, x);
+  check_product(Tokens<double>(row), Tokens<double>(f.head(1).replicate(1, 5)), one, x);
 }

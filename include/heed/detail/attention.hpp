@@ -100,7 +100,8 @@ void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, c
     AttentionTile<S, side> weights_tile, slope_tile;
     OfQueries<S> shared(0), lse_of(0);
     for (Index j = 0; j < nq; ++j) {
-      product_dots<int(lanes<S>)>(1, y.rows(), y.col(q0 + j).data(), 0, dy.col(q0 + j).data(), &shared[j], false);
+      product_dots<int(lanes<S>)>(1, y.rows(), y.col(q0 + j).data(), 0, dy.col(q0 + j).data(), &shared[j],
+                                  static_cast<const S*>(nullptr));
       lse_of[j] = lse(q0 + j);
     }
     const auto dout = dy.middleCols(q0, nq);

@@ -30,10 +30,21 @@ void unrolled(F&& f) {
   (std::make_integer_sequence<int, count>());
 }
 
-/// A tile of C, H packets high and N columns wide, kept in registers:  C (+)= sum over p of a(:, p) b(p, :)
+/// F in C = F + A B: C as it was, a column that is the same for all, or nothing.
+template <class S>
+struct Addend {
+  const S* first = nullptr;
+  Index stride = 0;
+
+  explicit operator bool() const { return first; }
+  Addend from(Index i, Index j) const { return first ? Addend{first + i + j * stride, stride} : *this; }
+  const S* at(Index i, Index j) const { return first + i + j * stride; }
+};
+
+/// A tile of C, H packets high and N columns wide, kept in registers:  C = F + sum over p of a(:, p) b(p, :)
 /// a(i, p) lies at a[i + p lda].
 template <int Size, int H, int N, Stored B, class S>
-void product_tile(Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc, bool add) {
+void product_tile(Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc, Addend<S> f) {
   using P = Packet<S, Size>;
   constexpr int chains = H * N < 4 ? 4 : H * N < 8 ? 2 : 1;  // sums that do not wait for each other
   typename P::Type sum[chains][N * H];
@@ -50,17 +61,16 @@ void product_tile(Index depth, const S* a, Index lda, const S* b, Index ldb, S* 
   for (; p + chains <= depth; p += chains) unrolled<chains>([&](auto chain) { step(p + chain, sum[chain]); });
   if constexpr (chains > 1)
     for (; p < depth; ++p) step(p, sum[0]);
-  unrolled<N * H>([&](auto k) {
-    unrolled<chains - 1>([&](auto chain) { sum[0][k] = P::add(sum[0][k], sum[chain + 1][k]); });
-    S* target = c + k / H * ldc + k % H * P::size;
-    P::store(target, add ? P::add(P::load(target), sum[0][k]) : sum[0][k]);
-  });
+  unrolled<N * H>(
+      [&](auto k) { unrolled<chains - 1>([&](auto chain) { sum[0][k] = P::add(sum[0][k], sum[chain + 1][k]); }); });
+  if (f) unrolled<N * H>([&](auto k) { sum[0][k] = P::add(P::load(f.at(k % H * P::size, k / H)), sum[0][k]); });
+  unrolled<N * H>([&](auto k) { P::store(c + k % H * P::size + k / H * ldc, sum[0][k]); });
 }
 
 /// A strip of C, H packets high and n columns wide. A strip of fewer rows is computed aside.
 template <int Size, int H, Stored B, class S>
 void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
-                   bool add) {
+                   Addend<S> f) {
   constexpr Index height = H * Packet<S, Size>::size;
   constexpr int widest = H == 1 ? 8
                          : B == Stored::transposed || Packet<S, Size>::registers < 32
@@ -69,14 +79,11 @@ void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, cons
   const auto columns = [&](auto width, Index j) {
     constexpr int N = width;
     const S* from = b + along<B>(0, j, ldb);
-    if (rows == height) return product_tile<Size, H, N, B>(depth, a, lda, from, ldb, c + j * ldc, ldc, add);
+    if (rows == height) return product_tile<Size, H, N, B>(depth, a, lda, from, ldb, c + j * ldc, ldc, f.from(0, j));
     S aside[N * height];
-    product_tile<Size, H, N, B>(depth, a, lda, from, ldb, aside, height, false);
+    product_tile<Size, H, N, B>(depth, a, lda, from, ldb, aside, height, {});
     for (int k = 0; k < N; ++k)
-      for (Index i = 0; i < rows; ++i) {
-        S& target = c[i + (j + k) * ldc];
-        target = add ? target + aside[i + k * height] : aside[i + k * height];
-      }
+      for (Index i = 0; i < rows; ++i) c[i + (j + k) * ldc] = (f ? *f.at(i, j + k) : S(0)) + aside[i + k * height];
   };
   Index j = 0;
   for (; j + widest <= n; j += widest) columns(std::integral_constant<int, widest>(), j);
@@ -85,38 +92,38 @@ void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, cons
   if (n - j >= 1) columns(std::integral_constant<int, 1>(), j);
 }
 
-/// c_i (+)= a_i . b for rows of contiguous numbers, as many at a time as a register holds: what is left in the lanes of each is
+/// c_i = f_i + a_i . b for rows of contiguous numbers, as many at a time as a register holds: what is left in the lanes of each is
 /// summed by a transposition. The depth that does not fill a register, and rows that are left over, go by narrower ones.
 template <int Size, class S>
-void product_dots(Index m, Index depth, const S* a, Index lda, const S* b, S* c, bool add) {
+[[gnu::flatten]] void product_dots(Index m, Index depth, const S* a, Index lda, const S* b, S* c, const S* f) {
   using P = Packet<S, Size>;
   const auto square = [&](Index i) {
     typename P::Square sums;
-    for (int r = 0; r < P::size; ++r) sums.packet[r] = P::broadcast(S(0));
+    unrolled<int(P::size)>([&](auto r) { sums.packet[r] = P::broadcast(S(0)); });
     for (Index p = 0; p + P::size <= depth; p += P::size) {
       const auto x = P::load(b + p);
-      for (int r = 0; r < P::size; ++r)
-        sums.packet[r] = P::multiply_add(P::load(a + p + (i + r) * lda), x, sums.packet[r]);
+      unrolled<int(P::size)>(
+          [&](auto r) { sums.packet[r] = P::multiply_add(P::load(a + p + (i + r) * lda), x, sums.packet[r]); });
     }
     const auto total = P::sums(sums);
-    P::store(c + i, add ? P::add(P::load(c + i), total) : total);
+    P::store(c + i, f ? P::add(P::load(f + i), total) : total);
   };
   const auto row = [&](Index i) {
     auto sum = P::broadcast(S(0));
     for (Index p = 0; p + P::size <= depth; p += P::size)
       sum = P::multiply_add(P::load(a + p + i * lda), P::load(b + p), sum);
-    c[i] = add ? c[i] + P::sum(sum) : P::sum(sum);
+    c[i] = f ? f[i] + P::sum(sum) : P::sum(sum);
   };
   const Index whole = depth / P::size * P::size;
   if (whole > 0 || P::half == P::size) {
     Index i = 0;
     for (; i + P::size <= m; i += P::size) square(i);
     for (; i < m; ++i) row(i);
-    add = true;
+    f = c;
   }
   if (whole == depth) return;
   if constexpr (P::half < P::size) {
-    product_dots<int(P::half)>(m, depth - whole, a + whole, lda, b + whole, c, add);
+    product_dots<int(P::half)>(m, depth - whole, a + whole, lda, b + whole, c, f);
   } else {
     for (Index i = 0; i < m; ++i)
       for (Index p = whole; p < depth; ++p) c[i] += a[p + i * lda] * b[p];
@@ -136,7 +143,7 @@ Index product_across(Index rows, Index n, Index depth, const S* a, Index lda, co
     const auto columns = [&](auto count) {
       constexpr int N = count;
       for (; i + N <= rows; i += N)
-        product_tile<Size, 2, N, Stored::transposed>(depth, b + j, ldb, a + i, lda, aside + i * width, width, false);
+        product_tile<Size, 2, N, Stored::transposed>(depth, b + j, ldb, a + i, lda, aside + i * width, width, {});
     };
     columns(std::integral_constant<int, 6>());
     columns(std::integral_constant<int, 2>());
@@ -149,56 +156,61 @@ Index product_across(Index rows, Index n, Index depth, const S* a, Index lda, co
 /// The rows of C from the i-th on, in strips of registers of this size, and of narrower ones for those that are left over.
 template <Stored A, Stored B, int Size, class S>
 void product_rows(Index i, Index m, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
-                  bool add) {
+                  Addend<S> f) {
   constexpr Index size = Packet<S, Size>::size, half = Packet<S, Size>::half;
   const auto strip = [&](auto packets, Index rows) {
     constexpr int H = packets;
     constexpr Index height = H * size;
     const bool worth_packing = n >= 48 && lda >= 128;  // read again and again, and far apart
     if (A == Stored::as_is && rows == height && !worth_packing)
-      return product_strip<Size, H, B>(rows, n, depth, a + i, lda, b, ldb, c + i, ldc, add);
+      return product_strip<Size, H, B>(rows, n, depth, a + i, lda, b, ldb, c + i, ldc, f.from(i, 0));
     S packed[height * product_panel];  // contiguous and of full height
     if (rows < height) std::fill(packed, packed + height * depth, S(0));
     if (A == Stored::transposed)
       transpose(rows, depth, a + i * lda, lda, packed, height);
     else
       for (Index p = 0; p < depth; ++p) std::copy(a + i + p * lda, a + i + p * lda + rows, packed + p * height);
-    product_strip<Size, H, B>(rows, n, depth, packed, height, b, ldb, c + i, ldc, add);
+    product_strip<Size, H, B>(rows, n, depth, packed, height, b, ldb, c + i, ldc, f.from(i, 0));
   };
   for (; i + 2 * size <= m; i += 2 * size) strip(std::integral_constant<int, 2>(), 2 * size);
   if (i + size <= m) strip(std::integral_constant<int, 1>(), size), i += size;
   if (i == m) return;
   if constexpr (A == Stored::as_is && B == Stored::transposed && half < size) {
-    const Index done = product_across<Size>(m - i, n, depth, a + i, lda, b, ldb, c + i, ldc, add);
-    n -= done, b += done, c += done * ldc;
-    if (n == 0) return;
+    if (!f || f.first == c) {
+      const Index done = product_across<Size>(m - i, n, depth, a + i, lda, b, ldb, c + i, ldc, bool(f));
+      n -= done, b += done, c += done * ldc, f = f.from(0, done);
+      if (n == 0) return;
+    }
   }
   if constexpr (half < size)
-    product_rows<A, B, int(half)>(i, m, n, depth, a, lda, b, ldb, c, ldc, add);
+    product_rows<A, B, int(half)>(i, m, n, depth, a, lda, b, ldb, c, ldc, f);
   else
     strip(std::integral_constant<int, 1>(), m - i);
 }
 
-/// C = A B, or C += A B where `add`.    C: m x n    A: m x depth    B: depth x n
+/// C = F + A B    C: m x n    A: m x depth    B: depth x n
 ///
 /// All column-major with a leading dimension, A and B possibly stored as their transposes (a row-major matrix is one).
 template <Stored A, Stored B, class S>
-void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc, bool add) {
+void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
+             Addend<S> f) {
   constexpr int size = int(Packet<S>::size);
   if (m == 0 || n == 0) return;
   if (depth == 0) {
-    for (Index j = 0; j < n && !add; ++j) std::fill(c + j * ldc, c + j * ldc + m, S(0));
+    for (Index j = 0; j < n; ++j)
+      for (Index i = 0; i < m; ++i) c[i + j * ldc] = f ? *f.at(i, j) : S(0);
     return;
   }
   if (A == Stored::transposed && B == Stored::as_is && n <= 4) {  // packing would cost more than it saves
-    for (Index j = 0; j < n; ++j) product_dots<size>(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, add);
+    for (Index j = 0; j < n; ++j)
+      product_dots<size>(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, f.from(0, j).first);
     return;
   }
   for (Index p = 0; p < depth; p += product_panel)
     for (Index j = 0; j < n; j += product_block)
       product_rows<A, B, size>(0, m, std::min(product_block, n - j), std::min(product_panel, depth - p),
                                a + along<A>(0, p, lda), lda, b + along<B>(p, j, ldb), ldb, c + j * ldc, ldc,
-                               add || p > 0);
+                               p > 0 ? Addend<S>{c + j * ldc, ldc} : f.from(0, j));
 }
 
 /// Column j of C times by[j].
@@ -216,18 +228,31 @@ void scale_columns(Index rows, Index columns, S* c, Index ldc, const S* by) {
   }
 }
 
-/// C = A B or C += A B on Eigen's maps and their transposes, whatever their sizes, strides and storage orders.
+/// C = F + A B on Eigen's maps and their transposes, whatever their sizes, strides and storage orders; C column-major.
+template <class C, class A, class B>
+void multiply_onto(Addend<typename Plain<C>::Scalar> f, C&& c, const A& a, const B& b) {
+  eigen_assert(a.rows() == c.rows() && b.cols() == c.cols() && a.cols() == b.rows());
+  constexpr Stored a_stored = A::IsRowMajor ? Stored::transposed : Stored::as_is;
+  constexpr Stored b_stored = B::IsRowMajor ? Stored::transposed : Stored::as_is;
+  product<a_stored, b_stored>(c.rows(), c.cols(), a.cols(), a.data(), a.outerStride(), b.data(), b.outerStride(),
+                              c.data(), c.outerStride(), f);
+}
+/// C = A B or C += A B
 template <class C, class A, class B>
 void multiply(C&& c, const A& a, const B& b, bool add = false) {
-  if constexpr (Plain<C>::IsRowMajor) {
+  using S = typename Plain<C>::Scalar;
+  if constexpr (Plain<C>::IsRowMajor)
     multiply(c.transpose(), b.transpose(), a.transpose(), add);
-  } else {
-    eigen_assert(a.rows() == c.rows() && b.cols() == c.cols() && a.cols() == b.rows());
-    constexpr Stored a_stored = A::IsRowMajor ? Stored::transposed : Stored::as_is;
-    constexpr Stored b_stored = B::IsRowMajor ? Stored::transposed : Stored::as_is;
-    product<a_stored, b_stored>(c.rows(), c.cols(), a.cols(), a.data(), a.outerStride(), b.data(), b.outerStride(),
-                                c.data(), c.outerStride(), add);
-  }
+  else
+    multiply_onto(add ? Addend<S>{c.data(), c.outerStride()} : Addend<S>(), c, a, b);
+}
+/// C = f 1' + A B, f a number for each row
+template <class C, class F, class A, class B>
+void multiply_onto_column(const F& f, C&& c, const A& a, const B& b) {
+  if constexpr (Plain<C>::IsRowMajor)  // of one row
+    c.setConstant(f(0)), multiply(c, a, b, true);
+  else
+    multiply_onto({f.data()}, c, a, b);
 }
 
 }  // namespace heed::detail

@@ -47,8 +47,10 @@ class Linear {
     detail::expect_shape("Linear", "x", x, in(), x.cols());
     detail::expect_shape("Linear", "y", y, out(), x.cols());
     eigen_assert(y.data() != x.data() || x.size() == 0);
-    detail::multiply(y, p[weight], x);
-    if (bias) y.colwise() += p[bias];
+    if (bias)
+      detail::multiply_onto_column(p[bias], y, p[weight], x);
+    else
+      detail::multiply(y, p[weight], x);
   }
 
   // dW += dy x'    db += dy 1    dx = W' dy
