@@ -12,6 +12,7 @@
 #include "heed/layers/pooling.hpp"
 #include "heed/layers/positional_encoding.hpp"
 #include "heed/layers/transformer_block.hpp"
+#include "heed/layers/window_pooling.hpp"
 #include "heed/networks/attention_policy.hpp"
 #include "heed/networks/mlp_policy.hpp"
 #include "heed/networks/transformer_policy.hpp"
@@ -85,6 +86,17 @@ void check_layers(Index width, const Lengths& time, const Lengths& source) {
     Rig<S, Layer> s(
         {width}, width, [=](Subject<S>& at) { return Layer(pool(at), width, width); }, {}, true);
     check_layer("AdditivePooling", s, time, pooled, Acts::no);
+  }
+  for (const Index observation : {width / 2, width + 1}) {
+    using Layer = heed::WindowPooling<S>;
+    Rig<S, Layer> s({observation}, width, [=](Subject<S>& at) { return Layer(at.at(), observation, 8, width); });
+    check_layer("WindowPooling", s, time, {}, Acts::growing);
+    Rig<S, Layer> given({observation}, width, [=](Subject<S>& at) {
+      const Layer layer(at.at(), observation, sum(source), width, heed::Windows::given);
+      at.axes[0] = at.source = layer.windows;
+      return layer;
+    });
+    check_layer("WindowPooling, given", given, time, pooled, Acts::no);
   }
   for (const auto kind : {heed::PoolingKind::mean, heed::PoolingKind::max, heed::PoolingKind::last}) {
     using Layer = heed::Pooling<S>;
@@ -196,8 +208,8 @@ TEST_CASE("a policy acts over static arrays, without the heap from the first cal
   const Axis time = layout.axis();
   const Net net(Scope(layout, time), config);
   const heed::ParametersView<const float> p(weights);
-  static heed::StaticActivations<float, 2, 1, 3, 200> buffers(layout);
-  static heed::StaticMemory<float, 2, 1, 48> remembered(layout);
+  static heed::StaticActivations<float, 3, 1, 4, 300> buffers(layout);
+  static heed::StaticMemory<float, 3, 1, 96> remembered(layout);
   const heed::ActivationsView<float> a = buffers;
   const heed::MemoryView<float> m = remembered;
   float seen[9];

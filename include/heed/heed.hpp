@@ -64,6 +64,7 @@
 #include "heed/layers/transformer_decoder.hpp"
 #include "heed/layers/transformer_decoder_block.hpp"
 #include "heed/layers/transformer_encoder.hpp"
+#include "heed/layers/window_pooling.hpp"
 #include "heed/networks/attention_body.hpp"
 #include "heed/networks/attention_policy.hpp"
 #include "heed/networks/encoder_decoder.hpp"

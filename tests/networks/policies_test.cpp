@@ -176,7 +176,8 @@ TEST_CASE("policies: errors name the thing and the numbers") {
   Agent<Policy> agent({.observation = 3, .actions = 2});
   Activations<float> a(agent.layout);
   a.begin(agent.time, {2, 2});
-  check_complaint("Linear: x is 4 x 4, but 3 x 4",
+  check_complaint("WindowPooling: x is 4 x 4, but 3 x 4",
                   [&] { agent.net.forward(agent.p, Tokens<float>(4, 4).setZero(), a); });
-  check_complaint("is 32 x 4, but 32 x 3", [&] { agent.net.forward(agent.p, Tokens<float>(3, 3).setZero(), a); });
+  check_complaint("WindowPooling: x is 3 x 3, but 3 x 4",
+                  [&] { agent.net.forward(agent.p, Tokens<float>(3, 3).setZero(), a); });
 }

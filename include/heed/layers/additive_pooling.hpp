@@ -33,22 +33,15 @@ class AdditivePooling {
     alignment.forward(p, x, a[u]);
     detail::elementwise(
         a[u], false, [](const R& sum) { return detail::tangent<S>(sum); }, a[u]);
-    detail::multiply(a[weights], p[context].transpose(), a[u]);
-    const auto each = [&](auto f) {
-      for (Index s = 0; s < sequences.count(); ++s)
-        if (const Index n = sequences.length(s); n > 0) f(s, a[weights].segment(sequences.first(s), n));
-    };
-    each([](Index, auto w) { w.array() -= w.maxCoeff(); });
-    detail::elementwise(
-        a[weights], false, [](const R& w) { return detail::exponential<S>(w); }, a[weights]);
+    weigh(p, a);
     y.setZero();
-    each([&](Index s, auto w) {
-      w /= w.sum();
-      detail::multiply(y.col(s), x.middleCols(sequences.first(s), w.size()), w.transpose());
-    });
+    for (Index s = 0; s < sequences.count(); ++s) {
+      const Index first = sequences.first(s), n = sequences.length(s);
+      detail::multiply(y.col(s), x.middleCols(first, n), a[weights].segment(first, n).transpose());
+    }
   }
 
-  // dw_i = x_i . dy    de = w o (dw - w . dw)    dv += u de'    du = v de' o (1 - u^2)    dx_i = w_i dy + W' du_i
+  // dw_i = x_i . dy    dx_i = w_i dy + W' d(W x_i)
   void backward(ParametersView<const S> p, Read<S, D> x, Read<S, D> dy, ActivationsView<S> a, ParametersView<S> g,
                 Gradient<S, D> dx) const {
     const SequencesView sequences = check(x, "dy", dy, a);
@@ -56,19 +49,44 @@ class AdditivePooling {
     dx.start();
     for (Index s = 0; s < sequences.count(); ++s) {
       const Index first = sequences.first(s), n = sequences.length(s);
+      detail::multiply(a.d(weights).segment(first, n), dy.col(s).transpose(), x.middleCols(first, n));
+      if (dx.wanted()) detail::multiply(dx.middleCols(first, n), dy.col(s), a[weights].segment(first, n), true);
+    }
+    weigh_backward(p, a, g);
+    alignment.backward(p, x, a.d(u), g, dx.part(0, x.rows(), 0, x.cols()));
+  }
+
+  /// From a[u] to a[weights].
+  void weigh(ParametersView<const S> p, ActivationsView<S> a) const {
+    const SequencesView sequences = a.sequences(u.axis);
+    const auto each = [&](auto f) {
+      for (Index s = 0; s < sequences.count(); ++s)
+        if (const Index n = sequences.length(s); n > 0) f(a[weights].segment(sequences.first(s), n).array());
+    };
+    detail::multiply(a[weights], p[context].transpose(), a[u]);
+    each([](auto w) { w -= w.maxCoeff(); });
+    detail::elementwise(
+        a[weights], false, [](const R& w) { return detail::exponential<S>(w); }, a[weights]);
+    each([](auto w) { w /= w.sum(); });
+  }
+
+  /// From a.d(weights), which is used up, to a.d(u): the gradient of what is under the tangent.
+  //
+  // de = w o (dw - w . dw)    dv += u de'    du = v de' o (1 - u^2)
+  void weigh_backward(ParametersView<const S> p, ActivationsView<S> a, ParametersView<S> g) const {
+    const SequencesView sequences = a.sequences(u.axis);
+    for (Index s = 0; s < sequences.count(); ++s) {
+      const Index first = sequences.first(s), n = sequences.length(s);
       auto w = a[weights].segment(first, n), dw = a.d(weights).segment(first, n);
-      detail::multiply(dw, dy.col(s).transpose(), x.middleCols(first, n));
       dw.array() = w.array() * (dw.array() - w.dot(dw));
-      if (dx.wanted()) detail::multiply(dx.middleCols(first, n), dy.col(s), w, true);
     }
     detail::multiply(g[context], a[u], a.d(weights).transpose(), true);
-    for (Index i = 0; i < x.cols(); ++i) {
+    for (Index i = 0; i < sequences.columns(); ++i) {
       const S de = a.d(weights)[i];
       const auto slope = [=](const R& v, const R& ui) -> R { return de * v * (1 - ui * ui); };
       detail::elementwise_run(alignment.out(), a.d(u).col(i).data(), false, slope, p[context].data(),
                               a[u].col(i).data());
     }
-    alignment.backward(p, x, a.d(u), g, dx.part(0, x.rows(), 0, x.cols()));
   }
 
  private:
