@@ -6,7 +6,7 @@
 #include <limits>
 
 #include "heed/core/tokens.hpp"
-#include "heed/detail/packet.hpp"
+#include "heed/detail/register.hpp"
 
 namespace heed::detail {
 
@@ -14,22 +14,10 @@ namespace heed::detail {
 // does not depend on its place. Errors are given in epsilons (2^-23 for float, 2^-52 for double) of the result; NaN stays
 // NaN. Coefficients, first those of low powers: mpmath.chebyfit(function, interval, count).
 
-/// What a register holds.
-template <class S>
-using Register = Eigen::Array<S, int(Packet<S>::size), 1>;
-
-/// a b + c
-template <class S>
-EIGEN_ALWAYS_INLINE Register<S> multiply_add(const Register<S>& a, const Register<S>& b, const Register<S>& c) {
-  using P = Packet<S>;
-  Register<S> sum;
-  P::store(sum.data(), P::multiply_add(P::load(a.data()), P::load(b.data()), P::load(c.data())));
-  return sum;
-}
 template <class S, std::size_t N>
 EIGEN_ALWAYS_INLINE Register<S> polynomial(const Register<S>& x, const std::array<double, N>& coefficients) {
-  Register<S> sum = Register<S>::Constant(S(coefficients[N - 1]));
-  for (std::size_t i = N - 1; i-- > 0;) sum = multiply_add<S>(sum, x, Register<S>::Constant(S(coefficients[i])));
+  Register<S> sum = S(coefficients[N - 1]);
+  for (std::size_t i = N - 1; i-- > 0;) sum = multiply_add(sum, x, S(coefficients[i]));
   return sum;
 }
 
@@ -42,16 +30,17 @@ struct Power {
     using Bits = std::conditional_t<sizeof(S) == 4, std::uint32_t, std::uint64_t>;
     constexpr int fraction = std::numeric_limits<S>::digits - 1, lowest = std::numeric_limits<S>::max_exponent - 2;
     constexpr S whole = S(1.5) * S(Bits(1) << fraction) + lowest;  // what is added to it is rounded to a whole number
-    const Register<S> sum = multiply_add<S>(x, constant(1.4426950408889634), constant(whole));
-    for (Index i = 0; i < half.size(); ++i) half[i] = std::bit_cast<S>(std::bit_cast<Bits>(sum[i]) << fraction);
-    const Register<S> n = sum - whole;
-    const Register<S> nearly = multiply_add<S>(n, constant(-0.693145751953125), x);  // without an error of rounding
-    const Register<S> r = multiply_add<S>(n, constant(-1.42860682030941723e-6), nearly);
-    p = multiply_add<S>(r * r, polynomial<S>(r, slope()), r);
+    const Register<S> sum = multiply_add(x, S(1.4426950408889634), whole), n = sum - whole;
+    S numbers[Packet<S>::size];
+    store(numbers, sum);
+    for (S& number : numbers) number = std::bit_cast<S>(std::bit_cast<Bits>(number) << fraction);
+    half = load(numbers);
+    const Register<S> nearly = multiply_add(n, S(-0.693145751953125), x);  // without an error of rounding
+    const Register<S> r = multiply_add(n, S(-1.42860682030941723e-6), nearly);
+    p = multiply_add(r * r, polynomial<S>(r, slope()), r);
   }
 
  private:
-  static Register<S> constant(double c) { return Register<S>::Constant(S(c)); }
   static constexpr auto slope() {  // (e^r - 1 - r) / r^2 over +-0.35
     if constexpr (sizeof(S) == 4)
       return std::array{0.5, 0.166665734, 0.0416665501, 0.00836377387, 0.00139269266};
@@ -73,7 +62,7 @@ struct Power {
 template <class S>
 EIGEN_ALWAYS_INLINE Register<S> exponential(const Register<S>& x) {
   constexpr double log2 = 0.6931471805599453, most = std::numeric_limits<S>::max_exponent;
-  const Power<S> of(x.max(S((2 - most) * log2)).min(S((most + 0.25) * log2)));
+  const Power<S> of(min(max(x, S((2 - most) * log2)), S((most + 0.25) * log2)));
   const Register<S> y = of.p + S(1);
   return (y + y) * of.half;
 }
@@ -82,11 +71,11 @@ EIGEN_ALWAYS_INLINE Register<S> exponential(const Register<S>& x) {
 template <class S>
 EIGEN_ALWAYS_INLINE Register<S> tangent(const Register<S>& x) {
   if constexpr (sizeof(S) == 4) {
-    return x.tanh();
+    return tanh(x);
   } else {
-    const Register<S> bounded = x.max(S(-20)).min(S(20));
+    const Register<S> bounded = min(max(x, S(-20)), S(20));
     const Power<S> of(bounded + bounded);
-    const Register<S> half = multiply_add<S>(of.half, of.p, of.half - S(0.5));
+    const Register<S> half = multiply_add(of.half, of.p, of.half - S(0.5));
     return half / (half + S(1));
   }
 }
@@ -94,7 +83,7 @@ EIGEN_ALWAYS_INLINE Register<S> tangent(const Register<S>& x) {
 /// 1 / (1 + e^-x) within 2 epsilons
 template <class S>
 EIGEN_ALWAYS_INLINE Register<S> sigmoid(const Register<S>& x) {
-  return (exponential<S>(-x) + S(1)).inverse();
+  return S(1) / (exponential<S>(-x) + S(1));
 }
 
 /// log(1 + e^x) = max(x, 0) + 2 artanh(z) within 2.5 epsilons, z = u / (2 + u), u = e^-|x|
@@ -108,16 +97,16 @@ EIGEN_ALWAYS_INLINE Register<S> softplus(const Register<S>& x) {
                         0.090909090430028277, 0.076923101269020812, 0.066665884745690892, 0.058839988836205181,
                         0.05240199617182637,  0.049710124482773673, 0.031670554258851227, 0.076156313097144924};
   }();
-  const Register<S> u = exponential<S>(-x.abs());
+  const Register<S> u = exponential<S>(-abs(x));
   const Register<S> z = u / (u + S(2)), square = z * z, twice = z + z;
-  return x.max(S(0)) + multiply_add<S>(twice * square, polynomial<S>(square, series), twice);
+  return max(x, S(0)) + multiply_add(twice * square, polynomial<S>(square, series), twice);
 }
 
 /// 1 where x > 0, else 0
 template <class S>
 EIGEN_ALWAYS_INLINE Register<S> step(const Register<S>& x) {
   constexpr S huge = std::numeric_limits<S>::max();  // twice, for the least x that there is
-  return (x * huge * huge).max(S(0)).min(S(1));
+  return min(max(x * huge * huge, S(0)), S(1));
 }
 
 /// The standard normal distribution: its density times sqrt(2 pi), bell = e^(-x^2 / 2), and how much of it lies below x,
@@ -140,26 +129,35 @@ struct Normal {
                           1.6896247309169096e-9, 3.1181017205440982e-10};
     }();
     bell = exponential<S>(x * x * S(-0.5));
-    const Register<S> t = (x.abs() * S(0.25) + S(1)).inverse();
+    const Register<S> t = S(1) / (abs(x) * S(0.25) + S(1));
     const Register<S> tail = bell * t * polynomial<S>(t + t - S(1), Q);
-    below = multiply_add<S>(step<S>(x), S(1) - S(2) * tail, tail);
+    below = multiply_add(step<S>(x), S(1) - S(2) * tail, tail);
   }
 };
 
-template <class S>
-EIGEN_ALWAYS_INLINE Register<S> load(const S* from) {
-  return Eigen::Map<const Register<S>>(from);
-}
-template <class S>
-EIGEN_ALWAYS_INLINE Eigen::Map<Register<S>> load(S* to) {
-  return Eigen::Map<Register<S>>(to);
-}
 /// The last few numbers of an array with as many zeros as a register has room for.
 template <class S>
 struct Padded {
-  Register<S> numbers = Register<S>::Zero();
-  Padded(const S* from, Index count) { std::copy(from, from + count, numbers.data()); }
+  S numbers[Packet<S>::size] = {};
+  Padded(const S* from, Index count) { std::copy(from, from + count, numbers); }
 };
+
+/// Where a register of numbers is to lie.
+template <class S>
+struct Slot {
+  S* at;
+  operator Register<S>() const { return load(at); }
+  Slot& operator=(const Register<S>& x) { return store(at, x), *this; }
+  Slot& operator+=(const Register<S>& x) { return *this = load(at) + x; }
+};
+template <class S>
+Slot<S> slot(S* to) {
+  return {to};
+}
+template <class S>
+Register<S> slot(const S* from) {
+  return load(from);
+}
 
 /// Calls f(x...) for columns of n numbers, for registers and then for the last few numbers one by one: where f is simple
 /// enough to take both.
@@ -167,13 +165,13 @@ template <class S, class F, class... X>
 EIGEN_ALWAYS_INLINE void each_part(Index n, const F& f, X*... x) {
   constexpr Index size = Packet<S>::size;
   Index i = 0;
-  for (; i + size <= n; i += size) f(load(x + i)...);
+  for (; i + size <= n; i += size) f(slot(x + i)...);
   for (; i < n; ++i) f(x[i]...);
 }
 /// A sum of what each_part gives.
 template <class S>
 struct Sum {
-  Register<S> lanes = Register<S>::Zero();
+  Register<S> lanes = S(0);
   S rest = 0;
   void operator+=(const Register<S>& x) { lanes += x; }
   void operator+=(S x) { rest += x; }
@@ -187,14 +185,13 @@ template <class S, class F, class... X>
   constexpr Index size = Packet<S>::size;
   Index i = 0;
   for (; i + size <= n; i += size) {
-    Register<S> part = f(load(x + i)...);
-    if (add) part += load(y + i);
-    Packet<S>::store(y + i, Packet<S>::load(part.data()));
+    const Register<S> part = f(load(x + i)...);
+    store(y + i, add ? load(y + i) + part : part);
   }
   if (i == n) return;
   Padded<S> last(y + i, n - i);
-  elementwise_run(size, last.numbers.data(), add, f, Padded<S>(x + i, n - i).numbers.data()...);
-  std::copy(last.numbers.data(), last.numbers.data() + (n - i), y + i);
+  elementwise_run(size, last.numbers, add, f, Padded<S>(x + i, n - i).numbers...);
+  std::copy(last.numbers, last.numbers + (n - i), y + i);
 }
 /// The same, number by number, for matrices of one shape: in one run where all are contiguous.
 template <class Y, class F, class... X>

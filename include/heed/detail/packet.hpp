@@ -23,7 +23,11 @@ struct Packet {
   static Type subtract(const Type& a, const Type& b) { return Eigen::internal::psub(a, b); }
   static Type divide(const Type& a, const Type& b) { return Eigen::internal::pdiv(a, b); }
   static Type max(const Type& a, const Type& b) { return Eigen::internal::pmax(a, b); }
+  static Type min(const Type& a, const Type& b) { return Eigen::internal::pmin(a, b); }
+  static Type abs(const Type& x) { return Eigen::internal::pabs(x); }
+  static Type negate(const Type& x) { return Eigen::internal::pnegate(x); }
   static Type log(const Type& x) { return Eigen::internal::plog(x); }
+  static Type tanh(const Type& x) { return Eigen::internal::ptanh(x); }
   static Type multiply(const Type& a, const Type& b) { return Eigen::internal::pmul(a, b); }
   /// x where low <= at < high, elsewhere other.
   static Type within(const Type& at, const Type& low, const Type& high, const Type& x, const Type& other) {

@@ -37,10 +37,7 @@ inline constexpr Index lanes = Packet<S>::size;
 /// e^x of a register.
 template <class S>
 EIGEN_ALWAYS_INLINE auto exp_of(const typename Packet<S>::Type& x) {
-  Register<S> numbers;
-  Packet<S>::store(numbers.data(), x);
-  numbers = exponential<S>(numbers);
-  return Packet<S>::load(numbers.data());
+  return exponential<S>(Register<S>(x)).packet;
 }
 
 /// A number for each query of a block.

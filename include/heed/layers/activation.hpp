@@ -27,7 +27,7 @@ class Activation {
     switch (kind) {
       case identity: y = x; break;
       case tanh: put([](const R& xi) { return detail::tangent<S>(xi); }); break;
-      case relu: put([](const R& xi) -> R { return xi.max(S(0)); }); break;
+      case relu: put([](const R& xi) -> R { return max(xi, S(0)); }); break;
       case gelu: put([](const R& xi) -> R { return xi * detail::Normal<S>(xi).below; }); break;
       case gelu_tanh: put([](const R& xi) -> R { return xi * detail::sigmoid<S>(gelu_inner(xi)); }); break;
       case silu: put([](const R& xi) -> R { return xi * detail::sigmoid<S>(xi); }); break;

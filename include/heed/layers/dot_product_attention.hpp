@@ -80,7 +80,6 @@ class DotProductAttention {
     detail::expect_gradient("DotProductAttention", "dk", dk, key_dim(), k.cols());
     detail::expect_gradient("DotProductAttention", "dv", dv, key_value_dim(), v.cols());
     Gradient<S> to_q = turned_q ? Gradient<S>(a.d(turned_q)) : dq, to_k = turned_q ? Gradient<S>(a.d(turned_k)) : dk;
-    to_q.start(), to_k.start(), dv.start();
     if (terms.table) a.d(terms.table).setZero();
     const Index nearest = terms.range_of(visit(all)).begin;
     all.each([&](detail::SequencePair s) {

@@ -79,10 +79,10 @@ class LayerNorm {
 
   [[gnu::flatten]] static void backward(Index n, S mean, S inverse, const S* x, const S* dy, const S* gamma, S* dgamma,
                                         S* dbeta, S* dx, bool adds) {
-    using detail::load;
+    using detail::load, detail::slot;
     using R = detail::Register<S>;
     constexpr Index size = detail::Packet<S>::size;
-    R q_sums = R::Zero(), along_sums = R::Zero();
+    R q_sums = S(0), along_sums = S(0);
     S q_sum = 0, along_sum = 0;
     const auto gather = [](const auto& normal, const auto& d, const auto& q, auto& all, auto& all_along, auto&& dgi,
                            auto&& dbi) {
@@ -94,7 +94,7 @@ class LayerNorm {
     Index i = 0;
     for (; i + size <= n; i += size) {
       const R normal = (load(x + i) - mean) * inverse, d = load(dy + i), q = d * load(gamma + i);
-      gather(normal, d, q, q_sums, along_sums, load(dgamma + i), load(dbeta + i));
+      gather(normal, d, q, q_sums, along_sums, slot(dgamma + i), slot(dbeta + i));
     }
     for (; i < n; ++i) gather((x[i] - mean) * inverse, dy[i], dy[i] * gamma[i], q_sum, along_sum, dgamma[i], dbeta[i]);
     if (!dx) return;
@@ -104,7 +104,7 @@ class LayerNorm {
     };
     for (i = 0; i + size <= n; i += size) {
       const R to = slope(load(x + i), load(dy + i), load(gamma + i));
-      load(dx + i) = adds ? R(load(dx + i) + to) : to;
+      store(dx + i, adds ? load(dx + i) + to : to);
     }
     for (; i < n; ++i) dx[i] = (adds ? dx[i] : S(0)) + slope(x[i], dy[i], gamma[i]);
   }
