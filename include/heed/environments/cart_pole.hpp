@@ -1,6 +1,7 @@
 #pragma once
 #include <cmath>
 
+#include "heed/detail/episode.hpp"
 #include "heed/rl/environment.hpp"
 
 namespace heed {
@@ -28,9 +29,7 @@ class CartPole {
   using Action = Index;
 
   /// Truncates episodes after `limit` steps; 0: never.
-  explicit CartPole(Index limit = 500) : limit_(limit) {
-    if (limit < 0) detail::fail("CartPole: the limit of %ld steps is negative", long(limit));
-  }
+  explicit CartPole(Index limit = 500) : limit_(detail::checked_limit("CartPole", limit)) {}
 
   Index actions() const { return 2; }
   Index observation() const { return 4; }
@@ -46,10 +45,8 @@ class CartPole {
   }
 
   Outcome step(State& s, Action action) const {
-    if (action != 0 && action != 1) [[unlikely]]
-      detail::fail("CartPole: action %ld is neither 0 nor 1", long(action));
-    if (fallen(s) || late(s)) [[unlikely]]
-      detail::fail("CartPole: the episode is over after %ld steps and must be reset", long(s.steps));
+    detail::expect_action("CartPole", action, 2);
+    detail::expect_going("CartPole", fallen(s) || detail::reached(limit_, s.steps), s.steps);
     constexpr double gravity = 9.8, pole = 0.1, total = pole + 1.0, length = 0.5, pole_length = pole * length;
     constexpr double duration = 0.02;
     const double force = action == 1 ? 10.0 : -10.0, cosine = std::cos(s.angle), sine = std::sin(s.angle);
@@ -62,7 +59,7 @@ class CartPole {
     s.angle += duration * s.angular_speed;
     s.angular_speed += duration * angular_acceleration;
     ++s.steps;
-    return {.reward = 1, .terminated = fallen(s), .truncated = late(s)};
+    return {.reward = 1, .terminated = fallen(s), .truncated = detail::reached(limit_, s.steps)};
   }
 
   /// Position, speed, angle, angular speed.
@@ -77,7 +74,6 @@ class CartPole {
     constexpr double limit = 12 * 2 * 3.141592653589793 / 360;
     return s.position < -2.4 || s.position > 2.4 || s.angle < -limit || s.angle > limit;
   }
-  bool late(const State& s) const { return limit_ > 0 && s.steps >= limit_; }
 
   Index limit_;
 };

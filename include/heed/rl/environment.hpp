@@ -1,5 +1,6 @@
 #pragma once
 #include <concepts>
+#include <span>
 #include <type_traits>
 
 #include "heed/core/random.hpp"
@@ -58,6 +59,35 @@ concept ContinuousEnvironment =
 template <class E>
 concept EntityEnvironment = Environment<E> && requires(const E world, const typename E::State& state) {
   { world.entities(state) } -> std::convertible_to<Index>;
+};
+
+/// What a trainer asks of an environment in which several agents act at the same time, each for itself, with one policy
+/// for all: as Environment, but for
+///
+/// - `agents()`: how many there are, in all episodes. They are numbered from 0.
+/// - `acts(state, agent)`: whether it is still there. All act at the start.
+/// - `step(state, actions, outcomes)`: one action and one outcome an agent, all at once. The action of an agent that no
+///   longer acts is ignored and its outcome is zero, Outcome(). An agent may be terminated before the others; a time
+///   limit truncates all that act.
+/// - `entities(state, agent)`: how many columns that agent sees. If it acts, the first is the agent itself.
+/// - `observe(state, agent, x)`: writes what it sees, observation() x `entities(state, agent)`.
+/// - `Action`: `Index`, from 0 to `actions()` - 1.
+template <class E>
+concept ManyAgentsEnvironment = std::is_trivially_copyable_v<typename E::State> &&
+    std::same_as<typename E::Action, Index> &&
+    requires(const E world, typename E::State& state, const typename E::State& seen, Index agent,
+             std::span<const Index> actions, std::span<Outcome> outcomes, Random& random, Write<float> x,
+             Write<double> precise) {
+  { world.agents() } -> std::convertible_to<Index>;
+  { world.acts(seen, agent) } -> std::same_as<bool>;
+  { world.reset(random) } -> std::same_as<typename E::State>;
+  world.step(state, actions, outcomes);
+  { world.actions() } -> std::convertible_to<Index>;
+  { world.observation() } -> std::convertible_to<Index>;
+  { world.entities(seen, agent) } -> std::convertible_to<Index>;
+  world.observe(seen, agent, x);
+  world.observe(seen, agent, precise);
+  { world.time_limit() } -> std::convertible_to<Index>;
 };
 
 /// How many columns `observe(state, x)` writes.
