@@ -4,6 +4,7 @@
 #include "heed/networks/attention_policy.hpp"
 #include "heed/networks/mlp_policy.hpp"
 #include "heed/networks/transformer_policy.hpp"
+#include "heed/networks/with_critic.hpp"
 
 using namespace heed;
 using support::random;
@@ -20,26 +21,42 @@ struct Case {
   explicit Case(typename Net::Config config) : agent(with_observation(config), 3), a(agent.layout) {
     agent.p.flat += random<double>(agent.p.flat.size(), 1, 4, 0.2);
   }
-  static typename Net::Config with_observation(typename Net::Config config) {
-    config.observation = 3;
-    if constexpr (requires { config.actions; }) config.actions = 2;
+  template <class Config>
+  static Config with_observation(Config config) {
+    if constexpr (requires { config.actor; }) {
+      config.actor = with_observation(config.actor);
+      config.critic = with_observation(config.critic);
+    } else {
+      config.observation = 3;
+      if constexpr (requires { config.actions; }) config.actions = 2;
+    }
     return config;
   }
-  /// Logits and value, one above the other, whichever the network has.
+  template <class F>
+  void each_output(F f) const {
+    if constexpr (requires { agent.net.logits; }) f(agent.net.logits);
+    if constexpr (requires { agent.net.mean; }) f(agent.net.mean), f(agent.net.log_std);
+    if (const auto value = value_of(agent.net)) f(value);
+  }
+  /// What it computes, one above the other.
   Tokens<double> outputs() {
-    const auto value = value_of(agent.net);
     Index rows = 0;
-    if constexpr (requires { agent.net.logits; }) rows = 2;
-    Tokens<double> y(rows + (value ? 1 : 0), a.columns(agent.time));
+    each_output([&](const auto& h) { rows += h.rows; });
+    Tokens<double> y(rows, a.columns(agent.time));
     if (y.cols() == 0) return y;  // all lanes wait
-    if constexpr (requires { agent.net.logits; }) y.topRows(rows) = a[agent.net.logits];
-    if (value) y.row(rows) = a[value];
+    rows = 0;
+    each_output([&](const auto& h) {
+      y.middleRows(rows, h.rows) = a[h];
+      rows += h.rows;
+    });
     return y;
   }
   void set_gradients(const Tokens<double>& dy) {
     Index rows = 0;
-    if constexpr (requires { agent.net.logits; }) a.d(agent.net.logits) = dy.topRows(rows = 2);
-    if (const auto value = value_of(agent.net)) a.d(value) = dy.row(rows);
+    each_output([&](const auto& h) {
+      a.d(h) = dy.middleRows(rows, h.rows);
+      rows += h.rows;
+    });
   }
   Tokens<double> forward(const Tokens<double>& x) {
     agent.net.forward(agent.p, x, a);
@@ -126,11 +143,15 @@ void check_no_leak(typename Net::Config config, Index window) {
 TEST_CASE("policies and value networks: gradients") {
   for (const bool value : {false, true}) {
     check_gradient<MlpPolicy<double>>({.hidden = {5, 4}, .value = value});
+    check_gradient<MlpGaussianPolicy<double>>({.hidden = {5}, .value = value, .activation = Nonlinearity::silu});
     check_gradient<AttentionPolicy<double>>({.window = 4, .width = 5, .hidden = 6, .value = value});
     check_gradient<TransformerPolicy<double>>({.width = 6, .heads = 2, .layers = 2, .inner = 7, .value = value});
   }
   check_gradient<TransformerPolicy<double>>({.width = 6, .heads = 3, .layers = 1, .window = 3});
   check_gradient<MlpValue<double>>({.hidden = {5}});
+  check_gradient<WithCritic<MlpGaussianPolicy<double>, MlpValue<double>>>({.actor = {.hidden = {5}}, .critic = {}});
+  check_gradient<WithCritic<AttentionPolicy<double>, AttentionValue<double>>>(
+      {.actor = {.window = 4, .width = 5, .hidden = 6}, .critic = {.window = 4, .width = 3, .hidden = 6}});
   check_gradient<AttentionValue<double>>({.window = 1, .width = 5, .hidden = 6});
   check_gradient<TransformerValue<double>>({.width = 6, .heads = 2, .layers = 1, .inner = 7});
 }
@@ -142,6 +163,9 @@ TEST_CASE("policies and value networks: extending piece by piece equals the full
     check_extend<TransformerPolicy<double>>({.width = 6, .heads = 2, .layers = 2, .inner = 7, .value = true}, most);
     check_extend<TransformerPolicy<double>>({.width = 6, .heads = 2, .layers = 2, .inner = 7, .window = 3}, most);
     check_extend<AttentionValue<double>>({.window = 4, .width = 5, .hidden = 6}, most);
+    check_extend<MlpGaussianPolicy<double>>({.hidden = {5}, .value = true}, most);
+    check_extend<WithCritic<AttentionPolicy<double>, AttentionValue<double>>>(
+        {.actor = {.window = 4, .width = 5, .hidden = 6}, .critic = {.window = 4, .width = 3, .hidden = 6}}, most);
   }
 }
 
@@ -180,4 +204,11 @@ TEST_CASE("policies: errors name the thing and the numbers") {
                   [&] { agent.net.forward(agent.p, Tokens<float>(4, 4).setZero(), a); });
   check_complaint("WindowPooling: x is 3 x 3, but 3 x 4",
                   [&] { agent.net.forward(agent.p, Tokens<float>(3, 3).setZero(), a); });
+
+  using Both = WithCritic<MlpPolicy<float>, MlpValue<float>>;
+  check_complaint("the actor is to have no value of its own", [] {
+    Agent<Both>({.actor = {.observation = 3, .actions = 2, .value = true}, .critic = {.observation = 3}});
+  });
+  check_complaint("the actor observes 3 numbers, but the critic 4",
+                  [] { Agent<Both>({.actor = {.observation = 3, .actions = 2}, .critic = {.observation = 4}}); });
 }

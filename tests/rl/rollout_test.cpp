@@ -279,3 +279,84 @@ TEST_CASE("rollout: a capacity of one's own leaves room for the value of what a 
   Rollout<TransformerPolicy<double>, CartPole> given(agent, world, 3, 5, 6), of_world(agent, world, 3, 5);
   CHECK(given.run(agent.p).last_value == of_world.run(agent.p).last_value);
 }
+
+namespace {
+
+/// A net that recalls, with parameters that differ from those it was made with.
+template <class Net, class World>
+void check_parts(Agent<Net> agent, const World& world, double tolerance) {
+  using S = typename Net::Scalar;
+  constexpr Index lanes = 3, steps = 7;
+  Rollout<Net, World> rollout(agent, world, lanes, 11);
+  const Index look_back = past_of(agent.net, agent.layout);
+  Index past = 0;
+  for (int batch = 0; batch < 5; ++batch) {
+    const Episodes<S>& e = rollout.run_steps(agent.p, steps);
+    Index learned = 0;
+    for (Index i = 0; i < e.count(); ++i) {
+      const Index old = e.past[std::size_t(i)], first = e.time.first(i), length = e.time.length(i);
+      REQUIRE(old >= 0);
+      CHECK(old <= look_back);
+      learned += length - old;
+      past += old;
+      for (Index t = first; t < first + old; ++t) CHECK(e.rewards[std::size_t(t)] == 0);
+    }
+    REQUIRE(learned == lanes * steps);
+    auto a = recompute(agent, world, e);
+    for (Index i = 0; i < e.count(); ++i)
+      for (Index t = e.time.first(i) + e.past[std::size_t(i)]; t < e.time.first(i) + e.time.length(i); ++t) {
+        const S log_prob = decision(agent.net, a.view(), t).log_prob(e.actions[std::size_t(t)]);
+        CHECK(std::abs(log_prob - e.log_probs[std::size_t(t)]) <= tolerance);
+        if (const auto value = value_of(agent.net))
+          CHECK(std::abs(double(a[value](0, t)) - e.values[std::size_t(t)]) <= tolerance);
+      }
+    agent.p.flat += support::random<S>(agent.p.flat.size(), 1, batch, 0.05).col(0);  // it has learned
+  }
+  CHECK((past > 0) == (look_back > 0));
+}
+
+}  // namespace
+
+TEST_CASE("rollout: acting and learning agree on parts of episodes, whatever was learned between them") {
+  const CartPole world(23);
+  check_parts(make_agent<MlpPolicy<double>>({.hidden = {8}, .value = true}), world, 1e-12);
+  check_parts(make_agent<AttentionPolicy<double>>({.window = 5, .width = 6, .hidden = 7, .value = true}), world, 1e-12);
+  check_parts(make_agent<TransformerPolicy<double>>({.width = 8, .heads = 2, .inner = 9, .value = true}), world, 1e-12);
+  check_parts(make_agent<TransformerPolicy<double>>({.width = 8, .heads = 2, .layers = 2, .inner = 9, .window = 4}),
+              world, 1e-12);
+  check_parts(make_agent<OwnPolicy>({}, 2), Crowd{}, 1e-12);
+}
+
+TEST_CASE("rollout: parts of episodes join") {
+  const auto agent = make_agent<TransformerPolicy<double>>({.width = 8, .heads = 2, .value = true});
+  const CartPole world(13);
+  using Of = Rollout<TransformerPolicy<double>, CartPole>;
+  Of pieces(agent, world, 2, 5), whole(agent, world, 2, 5);
+  std::vector<Index> joined[2];
+  std::vector<double> values[2];
+  double last_value[2] = {0, 0};
+  std::size_t finished = 0;
+  for (int batch = 0; batch < 4; ++batch) {
+    const auto& e = pieces.run_steps(agent.p, 10);
+    finished += e.finished.size();
+    for (std::size_t lane = 0, i = 0, taken = 0; i < std::size_t(e.count()); ++i) {
+      const std::size_t first = std::size_t(e.time.first(Index(i)) + e.past[i]);
+      const std::size_t end = std::size_t(e.time.first(Index(i)) + e.time.length(Index(i)));
+      if (taken == 0 && e.past[i] > 0) CHECK(std::abs(last_value[lane] - e.values[first]) <= 1e-12);
+      for (std::size_t t = first; t < end; ++t)
+        joined[lane].push_back(e.actions[t]), values[lane].push_back(e.values[t]);
+      taken += end - first;
+      last_value[lane] = e.last_value[i];
+      if (taken == 10) ++lane, taken = 0;
+    }
+  }
+  const auto& e = whole.run_steps(agent.p, 40);
+  CHECK(finished == e.finished.size());
+  CHECK(finished > 2);
+  std::vector<Index> actions = joined[0];
+  actions.insert(actions.end(), joined[1].begin(), joined[1].end());
+  CHECK(actions == e.actions);
+  for (std::size_t t = 0; t < 40; ++t) CHECK(std::abs(values[0][t] - e.values[t]) <= 1e-12);
+  for (const Finished& f : e.finished) CHECK(f.total == double(f.steps));
+  support::check_complaint("0 steps", [&] { whole.run_steps(agent.p, 0); });
+}

@@ -24,6 +24,8 @@ concept Network = requires(Scope at, const typename N::Config& config) {
 /// - `logits`: a column a decision, along time; or, of a network that points, one row along a child axis of time: action
 ///   i is to choose the i-th entity of the step.
 ///
+///   or, of actions that are vectors of numbers, `mean` and `log_std`: of a Gaussian, a column a decision, along time.
+///
 /// A network with a `value` handle that is not empty has a learned value, too.
 template <class N>
 concept Policy = Network<N> &&
@@ -33,7 +35,9 @@ concept Policy = Network<N> &&
   { net.time } -> std::convertible_to<Axis>;
   { net.input } -> std::convertible_to<Axis>;
   { net.observation } -> std::convertible_to<Index>;
-  a[net.logits];
+  requires requires { a[net.logits]; } || requires {
+    a[net.mean], a[net.log_std];
+  };
   net.forward(p, x, a);
   net.backward(p, x, a, g, dx);
   net.extend(p, x, m, a);
@@ -46,6 +50,16 @@ auto value_of(const N& net) {
     return net.value;
   else
     return Columns<1>{};
+}
+
+/// How many of the steps before it a step may depend on, of its episode: what the network says (`past()`), else none
+/// where it remembers nothing, and all where it does.
+template <class N>
+Index past_of(const N& net, const Layout& layout) {
+  if constexpr (requires { net.past(); })
+    return net.past();
+  else
+    return layout[Axis(net.time)].remembered == 0 && layout.state_rows() == 0 ? 0 : unlimited;
 }
 
 }  // namespace heed

@@ -30,6 +30,7 @@ class AttentionBody {
 
   Index observation() const { return attention.embedding.in(); }
   Axis input() const { return attention.time; }
+  Index past() const { return attention.window - 1; }
 
   void forward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a) const {
     attention.forward(p, x, a[context], a);

@@ -9,7 +9,7 @@ namespace heed {
 
 /// A multi-layer perceptron of each observation alone: it remembers nothing.
 ///
-///   features: tanh(Wn ... tanh(W1 x + b1) ... + bn)
+///   features: f(Wn ... f(W1 x + b1) ... + bn)    f: tanh, or what the Config says
 ///
 ///   x: observation x time steps    W ("layers.i"): orthogonal with gain sqrt(2), as is usual for policies
 template <class S>
@@ -22,12 +22,12 @@ class MlpBody {
   };
   Axis time;
   std::vector<Layer> layers;
-  Activation<S> activation{Nonlinearity::tanh};
+  Activation<S> activation;
   Columns<> features;
 
-  /// Config: observation, hidden (a width for each layer).
+  /// Config: observation, hidden (a width for each layer), activation.
   template <class Config>
-  MlpBody(Scope at, const Config& c) : time(at.axis()) {
+  MlpBody(Scope at, const Config& c) : time(at.axis()), activation(c.activation) {
     if (c.hidden.empty()) detail::fail("MlpPolicy: at least one hidden layer is needed");
     Index in = c.observation, i = 0;
     for (Index out : c.hidden) {

@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/networks/gaussian_policy_network.hpp"
 #include "heed/networks/mlp_body.hpp"
 #include "heed/networks/policy_network.hpp"
 #include "heed/networks/value_network.hpp"
@@ -9,15 +10,26 @@ struct MlpPolicyConfig {
   Index observation = 0, actions = 0;
   std::vector<Index> hidden = {64, 64};  ///< widths of the hidden layers
   bool value = false;                    ///< whether it learns a value, too
+  Nonlinearity activation = Nonlinearity::tanh;
 };
 struct MlpValueConfig {
   Index observation = 0;
   std::vector<Index> hidden = {64, 64};
+  Nonlinearity activation = Nonlinearity::tanh;
+};
+struct MlpGaussianPolicyConfig {
+  Index observation = 0, actions = 0;    ///< numbers that an action has
+  std::vector<Index> hidden = {64, 64};  ///< widths of the hidden layers
+  bool value = false;                    ///< whether it learns a value, too
+  Nonlinearity activation = Nonlinearity::tanh;
+  double log_std = 0;  ///< logarithm of the deviations at first
 };
 
 /// A multi-layer perceptron of the newest observation alone: see MlpBody.
 template <class S>
 using MlpPolicy = PolicyNetwork<MlpBody<S>, MlpPolicyConfig>;
+template <class S>
+using MlpGaussianPolicy = GaussianPolicyNetwork<MlpBody<S>, MlpGaussianPolicyConfig>;
 template <class S>
 using MlpValue = ValueNetwork<MlpBody<S>, MlpValueConfig>;
 

@@ -35,6 +35,10 @@ class PolicyNetwork {
     value = at.columns<1>();
   }
 
+  /// See past_of.
+  Index past() const requires requires(const Body b) { b.past(); }
+  { return body.past(); }
+
   void forward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a) const {
     body.forward(p, x, a);
     heads(p, a);

@@ -3,20 +3,32 @@
 #include <cmath>
 #include <vector>
 
-#include "heed/core/sequences.hpp"
+#include "heed/rl/returns.hpp"
 
 namespace heed {
 
-/// Episodes as they were lived, one behind the other: what learning reads. It keeps its room from batch to batch.
-template <class S>
+/// An episode that is over: the undiscounted sum of its rewards.
+struct Finished {
+  double total = 0;
+  Index steps = 0;
+};
+
+/// Episodes, or parts of episodes, as they were lived, one behind the other: what learning reads. A part that begins within
+/// its episode begins with what was lived before, so far as the policy looks back: columns that are looked at and not
+/// learned from. It keeps its room from batch to batch.
+template <class S, class Action = Index>
 struct Episodes {
-  Sequences time;                  ///< a sequence an episode, a column a step
-  Sequences input;                 ///< a sequence a step, a column of x each (one, or one an entity)
-  std::vector<Index> actions;      ///< taken at each step
-  std::vector<double> rewards;     ///< that it brought
-  std::vector<S> log_probs;        ///< log-probability of the action when it was taken
-  std::vector<char> truncated;     ///< for each episode: cut by a time limit, and not terminated
+  Sequences time;               ///< a sequence an episode, or a part of one, a column a step
+  Sequences input;              ///< a sequence a step, a column of x each (one, or one an entity)
+  std::vector<Action> actions;  ///< taken at each step
+  std::vector<double> rewards;  ///< that it brought
+  std::vector<S> log_probs;     ///< log-probability of the action when it was taken
+  std::vector<double> values;   ///< learned value of what was observed before it, else 0
+  std::vector<Index> past;  ///< for each episode: so many of its first steps were lived before: all but the action is 0
+  std::vector<char>
+      truncated;  ///< for each episode: cut, by a time limit or since enough was lived, and not terminated
   std::vector<double> last_value;  ///< for each episode: the learned value of what a cut left, else 0
+  std::vector<Finished> finished;  ///< episodes that ended
 
   Index count() const { return time.count(); }
   Index steps() const { return time.columns(); }
@@ -36,8 +48,11 @@ struct Episodes {
     actions.clear();
     rewards.clear();
     log_probs.clear();
+    values.clear();
+    past.clear();
     truncated.clear();
     last_value.clear();
+    finished.clear();
   }
   /// Room for x, at least so many columns.
   auto reserve(Index rows, Index columns) {
@@ -52,16 +67,13 @@ struct Episodes {
 /// Discounted reward-to-go of each step, G_t = r_t + gamma G_(t+1), which ends with its episode; behind a cut stands the
 /// learned value of what was left, if there is one. Without one, a cut episode counts as complete. Rewards are multiplied
 /// by `scale`; learned values are of scaled rewards.
-template <class S>
-void rewards_to_go(const Episodes<S>& episodes, double gamma, double scale, std::vector<double>& returns) {
+template <class S, class Action>
+void rewards_to_go(const Episodes<S, Action>& episodes, double gamma, double scale, std::vector<double>& returns) {
   returns.resize(std::size_t(episodes.steps()));
   for (Index e = 0; e < episodes.count(); ++e) {
-    double following = episodes.last_value[std::size_t(e)];
-    for (Index t = episodes.time.length(e); t-- > 0;) {
-      const std::size_t step = std::size_t(episodes.time.first(e) + t);
-      following = scale * episodes.rewards[step] + gamma * following;
-      returns[step] = following;
-    }
+    const std::size_t first = std::size_t(episodes.time.first(e)), length = std::size_t(episodes.time.length(e));
+    discounted(std::span(episodes.rewards).subspan(first, length), episodes.last_value[std::size_t(e)], gamma,
+               std::span(returns).subspan(first, length), scale);
   }
 }
 

@@ -6,6 +6,7 @@
 #include "heed/core/shards.hpp"
 #include "heed/optimizers/adam.hpp"
 #include "heed/optimizers/clip.hpp"
+#include "heed/rl/recent_returns.hpp"
 #include "heed/rl/rollout.hpp"
 
 namespace heed {
@@ -64,14 +65,12 @@ class Reinforce {
 
   Reinforce(Agent<Net>& agent, const World& world, const ReinforceConfig& c = {}, Executor executor = {})
       : config(checked(c, agent.net)),
-        recent_capacity_(c.recent),
+        recent_(c.recent),
         agent_(agent),
         rollout_(agent, world, c.batch, c.seed, c.capacity),
         executor_(executor),
         shards_(agent.layout),
-        adam_(agent.layout, {.learning_rate = c.learning_rate}) {
-    recent_.reserve(std::size_t(c.recent));
-  }
+        adam_(agent.layout, {.learning_rate = c.learning_rate}) {}
 
   /// Plays a batch of episodes and learns from it once.
   ReinforceStatistics iterate() {
@@ -86,8 +85,8 @@ class Reinforce {
     statistics.gradient_norm = double(clip_norm(g, config.max_gradient_norm > 0 ? config.max_gradient_norm : infinity));
     adam_.config.learning_rate = config.learning_rate;
     adam_.step(agent_.p.flat, g);
-    count(episodes);
-    statistics.episodes = episodes_;
+    for (const Finished& finished : episodes.finished) recent_.add(finished.total);
+    statistics.episodes = recent_.count();
     const std::chrono::duration<double> took = std::chrono::steady_clock::now() - start;
     statistics.steps_per_second = double(episodes.steps()) / took.count();
     return statistics;
@@ -122,14 +121,9 @@ class Reinforce {
   const Parameters<S>& gradient() const { return shards_.gradient(); }
 
   /// Episodes played so far.
-  Index episodes() const { return episodes_; }
+  Index episodes() const { return recent_.count(); }
   /// Mean return of the last `config.recent` episodes, of fewer at the start, of none minus infinity.
-  double mean_return() const {
-    if (recent_.empty()) return -infinity;
-    double sum = 0;
-    for (double r : recent_) sum += r;
-    return sum / double(recent_.size());
-  }
+  double mean_return() const { return recent_.mean(); }
 
  private:
   using Shard = typename Shards<S>::Shard;
@@ -195,25 +189,16 @@ class Reinforce {
     return entropy;
   }
 
-  void count(const Episodes<S>& episodes) {
-    for (Index e = 0; e < episodes.count(); ++e) {
-      const std::size_t place = std::size_t(episodes_++ % recent_capacity_);
-      if (place == recent_.size()) recent_.push_back(0);
-      recent_[place] = episodes.total_reward(e);
-    }
-  }
-
-  Index recent_capacity_;
+  RecentReturns recent_;
   Agent<Net>& agent_;
   Rollout<Net, World> rollout_;
   Executor executor_;
   Shards<S> shards_;
   Adam<S> adam_;
-  std::vector<double> returns_, entropies_, recent_;
+  std::vector<double> returns_, entropies_;
   Eigen::ArrayXd advantages_;
   double running_mean_ = 0;
   bool has_running_mean_ = false;
-  Index episodes_ = 0;
 };
 
 }  // namespace heed

@@ -5,16 +5,21 @@
 
 namespace heed {
 
-/// Plays episodes with a policy, all at once: one lane an episode, each run to its end (to take the first that finish would
-/// favour short ones). A lane that has finished waits. Each lane has its own stream of random numbers, so what happens in
-/// one does not depend on the others.
+/// Plays episodes with a policy, all at once. Each lane has its own stream of random numbers, so what happens in one does not
+/// depend on the others.
+///
+/// `run`: one episode a lane, each to its end (to take the first that finish would favour short ones); a lane that has
+/// finished waits. `run_steps`: so many steps a lane, one episode following the other; the next call goes on where this
+/// one stopped. What such a part looks back at, in its episode, is encoded anew with the parameters as they are then:
+/// acting and learning see the same.
 ///
 /// Many lanes of a large policy fall into groups, which depend on their number and the layout alone, and an executor such
 /// as Threads may share the groups out: the episodes are the same bits whichever it is.
-template <Policy Net, DiscreteEnvironment World>
+template <Policy Net, Environment World>
 class Rollout {
  public:
   using S = typename Net::Scalar;
+  using Action = typename World::Action;
 
   /// capacity: how many steps a policy that looks back without limit can remember; 0: the world's time limit.
   Rollout(const Agent<Net>& agent, const World& world, Index episodes, std::uint64_t seed, Index capacity = 0)
@@ -29,10 +34,21 @@ class Rollout {
   }
 
   /// Plays one episode in each lane, and returns them all.
-  const Episodes<S>& run(const Parameters<S>& p, Choice choice = Choice::sample, Executor executor = {}) {
+  const Episodes<S, Action>& run(const Parameters<S>& p, Choice choice = Choice::sample, Executor executor = {}) {
+    return play(p, choice, 0, executor);
+  }
+  /// Plays so many steps in each lane.
+  const Episodes<S, Action>& run_steps(const Parameters<S>& p, Index steps, Choice choice = Choice::sample,
+                                       Executor executor = {}) {
+    if (steps < 1) detail::fail("Rollout: %ld steps, but at least 1 is needed", long(steps));
+    return play(p, choice, steps, executor);
+  }
+
+ private:
+  const Episodes<S, Action>& play(const Parameters<S>& p, Choice choice, Index steps, Executor executor) {
     if (p.flat.size() != parameters_)
       detail::fail("Rollout: %ld parameters, but the agent has %ld", long(p.flat.size()), long(parameters_));
-    executor.run(Index(groups_.size()), [&](Index i) { groups_[std::size_t(i)].run(p, choice); });
+    executor.run(Index(groups_.size()), [&](Index i) { groups_[std::size_t(i)].run(p, choice, steps); });
     episodes_.clear();
     Index columns = 0;
     for (const auto& group : groups_) columns += group.columns();
@@ -40,8 +56,6 @@ class Rollout {
     for (auto& group : groups_) group.append_to(episodes_, x);
     return episodes_;
   }
-
- private:
   /// A step of a group is worth so many lanes x weights and so many lanes: less is sooner done in one.
   static Index groups_of(Index lanes, Index parameters) {
     constexpr Index most = 8, least_work = Index(1) << 17, least_lanes = 16;
@@ -49,15 +63,29 @@ class Rollout {
   }
   static void check(const Agent<Net>& agent, const World& world, Index episodes) {
     if (episodes < 1) detail::fail("Rollout: %ld episodes, but at least 1 is needed", long(episodes));
-    const Index actions = points(agent.net) ? world.actions() : agent.net.logits.rows;
-    if (agent.net.observation != world.observation() || actions != world.actions())
+    const Index needed = actions_of(world), actions = actions_of(agent.net, needed);
+    if (agent.net.observation != world.observation() || actions != needed)
       detail::fail("Rollout: the policy is for observations of %ld and %ld actions, but the world has %ld and %ld",
-                   long(agent.net.observation), long(actions), long(world.observation()), long(world.actions()));
-    if (points(agent.net) && !(agent.net.logits.axis == agent.net.input))
-      detail::fail("Rollout: the policy points along axis %d, but the entities lie along axis %d",
-                   agent.net.logits.axis.id, Axis(agent.net.input).id);
+                   long(agent.net.observation), long(actions), long(world.observation()), long(needed));
+    if constexpr (requires { agent.net.logits; })
+      if (points(agent.net) && !(agent.net.logits.axis == agent.net.input))
+        detail::fail("Rollout: the policy points along axis %d, but the entities lie along axis %d",
+                     agent.net.logits.axis.id, Axis(agent.net.input).id);
     if (EntityEnvironment<World> && agent.net.input == agent.net.time)
       detail::fail("Rollout: the world shows sets of entities, but the policy takes one column a step");
+  }
+  /// How many actions there are, or how many numbers an action has.
+  static Index actions_of(const World& world) {
+    if constexpr (DiscreteEnvironment<World>)
+      return world.actions();
+    else
+      return Action::RowsAtCompileTime;
+  }
+  static Index actions_of(const Net& net, Index pointed_at) {
+    if constexpr (requires { net.logits; })
+      return points(net) ? pointed_at : net.logits.rows;
+    else
+      return net.mean.rows;
   }
   static Index room(const Net& net, const World& world, Index capacity) {
     const Index steps = capacity != 0 ? capacity : world.time_limit();
@@ -66,7 +94,7 @@ class Rollout {
 
   Index parameters_, observation_;
   std::vector<Lanes<Net, World>> groups_;
-  Episodes<S> episodes_;
+  Episodes<S, Action> episodes_;
 };
 
 /// The returns of some episodes: undiscounted sums of rewards.
@@ -74,8 +102,8 @@ struct Returns {
   Index episodes = 0, steps = 0;
   double mean = 0, min = 0, max = 0;
 
-  template <class S>
-  static Returns of(const Episodes<S>& episodes) {
+  template <class S, class Action>
+  static Returns of(const Episodes<S, Action>& episodes) {
     Returns r{.episodes = episodes.count(), .steps = episodes.steps()};
     for (Index e = 0; e < r.episodes; ++e) {
       const double total = episodes.total_reward(e);
@@ -88,7 +116,7 @@ struct Returns {
 };
 
 /// Plays fresh episodes with the policy as it is, by default with its most probable actions.
-template <Policy Net, DiscreteEnvironment World>
+template <Policy Net, Environment World>
 Returns evaluate(const Agent<Net>& agent, const World& world, Index episodes, std::uint64_t seed,
                  Choice choice = Choice::mode, Executor executor = {}) {
   return Returns::of(Rollout<Net, World>(agent, world, episodes, seed).run(agent.p, choice, executor));
