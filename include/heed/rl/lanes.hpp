@@ -41,25 +41,23 @@ class Lanes {
     }
   }
 
-  /// Plays so many steps in each, one episode following the other; 0: one whole episode.
-  void run(const Parameters<S>& p, Choice choice, Index steps = 0) {
+  /// Plays one whole episode in each.
+  void run(const Parameters<S>& p, Choice choice) {
+    log_.clear();
+    for (std::size_t i = 0; i < lanes_.size(); ++i) begin(i);
+    play(p, choice, 0);
+  }
+  /// Plays so many steps in each, one episode following the other, from where they are.
+  void run_steps(const Parameters<S>& p, Choice choice, Index steps) {
     std::swap(log_, before_);
     log_.clear();
-    for (std::size_t i = 0; i < lanes_.size(); ++i) {
-      Lane& lane = lanes_[i];
-      lane.taken = 0;
-      lane.phase = Phase::acting;
-      if (steps == 0 || !lane.open)
-        start(i), lane.own.clear(), lane.parts.assign(1, {});
-      else
+    for (std::size_t i = 0; i < lanes_.size(); ++i)
+      if (lanes_[i].open)
         take_up(i);
-      lane.finished.clear();
-    }
-    if (steps > 0) remember(p);
-    while (observe()) {
-      net_.extend(p, x_.leftCols(activations_.columns(net_.input)), memory_, activations_);
-      act(choice, steps);
-    }
+      else
+        begin(i);
+    remember(p);
+    play(p, choice, steps);
   }
 
   /// Columns of x that was lived.
@@ -124,6 +122,24 @@ class Lanes {
   /// The number of a lane among all.
   std::size_t name_of(std::size_t lane) const { return std::size_t(first_) + lane; }
 
+  void play(const Parameters<S>& p, Choice choice, Index steps) {
+    while (observe()) {
+      net_.extend(p, x_.leftCols(activations_.columns(net_.input)), memory_, activations_);
+      act(choice, steps);
+    }
+  }
+  /// Ready to act in a first part of this run.
+  void begin(Lane& lane, const Part& part) {
+    lane.phase = Phase::acting;
+    lane.taken = 0;
+    lane.parts.assign(1, part);
+    lane.own.clear();
+    lane.finished.clear();
+  }
+  void begin(std::size_t number) {
+    begin(lanes_[number], {});
+    start(number);
+  }
   void start(std::size_t number) {
     Lane& lane = lanes_[number];
     lane.state = world_.reset(lane.random);
@@ -136,8 +152,7 @@ class Lanes {
     Lane& lane = lanes_[number];
     const Index past = std::min(lane.parts.back().steps, past_);
     own_.assign(lane.own.end() - past, lane.own.end());
-    lane.own.clear();
-    lane.parts.assign(1, {.steps = past, .past = past});
+    begin(lane, {.steps = past, .past = past});
     for (std::size_t i : own_) {
       const Logged& step = before_.steps[i];
       keep(lane, {0, step.columns, step.action, 0, 0, 0}, before_.x.middleCols(step.column, step.columns));

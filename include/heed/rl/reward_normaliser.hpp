@@ -24,7 +24,7 @@ class RewardNormaliser {
   double update(std::span<const double> rewards, double running = 0) {
     for (double reward : rewards) {
       running = gamma_ * running + reward;
-      returns.update(Eigen::Map<const Eigen::VectorXd>(&running, 1));
+      returns.update(Read<double>(Eigen::Map<const Tokens<double>>(&running, 1, 1)));
     }
     return running;
   }

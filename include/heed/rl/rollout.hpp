@@ -35,20 +35,21 @@ class Rollout {
 
   /// Plays one episode in each lane, and returns them all.
   const Episodes<S, Action>& run(const Parameters<S>& p, Choice choice = Choice::sample, Executor executor = {}) {
-    return play(p, choice, 0, executor);
+    return play(p, executor, [&](auto& group) { group.run(p, choice); });
   }
   /// Plays so many steps in each lane.
   const Episodes<S, Action>& run_steps(const Parameters<S>& p, Index steps, Choice choice = Choice::sample,
                                        Executor executor = {}) {
     if (steps < 1) detail::fail("Rollout: %ld steps, but at least 1 is needed", long(steps));
-    return play(p, choice, steps, executor);
+    return play(p, executor, [&](auto& group) { group.run_steps(p, choice, steps); });
   }
 
  private:
-  const Episodes<S, Action>& play(const Parameters<S>& p, Choice choice, Index steps, Executor executor) {
+  template <class Group>
+  const Episodes<S, Action>& play(const Parameters<S>& p, Executor executor, Group play_group) {
     if (p.flat.size() != parameters_)
       detail::fail("Rollout: %ld parameters, but the agent has %ld", long(p.flat.size()), long(parameters_));
-    executor.run(Index(groups_.size()), [&](Index i) { groups_[std::size_t(i)].run(p, choice, steps); });
+    executor.run(Index(groups_.size()), [&](Index i) { play_group(groups_[std::size_t(i)]); });
     episodes_.clear();
     Index columns = 0;
     for (const auto& group : groups_) columns += group.columns();

@@ -59,15 +59,21 @@ class RunningNormaliser {
   void take(const M& x) {
     check(x);
     if (frozen || x.cols() == 0) return;
-    for (Index i = 0; i < size_; ++i)
-      if (!x.row(i).allFinite()) [[unlikely]]
-        detail::fail("RunningNormaliser: number %ld of a column is not finite", long(i));
+    for (Index j = 0; j < x.cols(); ++j)
+      for (Index i = 0; i < size_; ++i)
+        if (!std::isfinite(x(i, j))) [[unlikely]]
+          detail::fail("RunningNormaliser: number %ld of a column is not finite", long(i));
     const double n = count(), k = double(x.cols()), c = n + k;
     for (Index i = 0; i < size_; ++i) {
-      const auto row = x.row(i).array().template cast<double>();
-      const double batch_mean = row.mean(), delta = batch_mean - mean(i);
+      const auto sum_of = [&](auto f) {
+        double sum = 0;
+        for (Index j = 0; j < x.cols(); ++j) sum += f(double(x(i, j)));
+        return sum;
+      };
+      const double batch_mean = sum_of([](double xi) { return xi; }) / k, delta = batch_mean - mean(i);
       state[1 + i] += delta * (k / c);
-      state[1 + size_ + i] += (row - batch_mean).square().sum() + delta * delta * (n * k / c);
+      state[1 + size_ + i] +=
+          sum_of([=](double xi) { return (xi - batch_mean) * (xi - batch_mean); }) + delta * delta * (n * k / c);
     }
     state[0] = c;
   }
