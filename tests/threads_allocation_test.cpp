@@ -7,6 +7,7 @@
 #include "heed/environments/cart_pole.hpp"
 #include "heed/layers/multi_head_attention.hpp"
 #include "heed/networks/transformer_policy.hpp"
+#include "heed/rl/ppo.hpp"
 #include "heed/rl/reinforce.hpp"
 
 using namespace support;
@@ -74,4 +75,18 @@ TEST_CASE("Reinforce in threads does not allocate") {
   heed::Reinforce trainer(agent, world, {.batch = 64, .baseline = heed::Baseline::value, .recent = 4}, threads);
   trainer.iterate();
   check_quiet("iterate", [&] { trainer.iterate(); });
+}
+
+TEST_CASE("Ppo in threads does not allocate, also where episodes straddle iterations") {
+  if (!counted()) return;
+  heed::Agent<heed::TransformerPolicy<float>> agent({.observation = 4, .actions = 2, .value = true}, 1);
+  const heed::CartPole world(5);  // no pole falls within five steps, so parts of episodes come again and again alike
+  heed::Threads threads(2);
+  gather(threads);
+  heed::Ppo trainer(agent, world, {.lanes = 16, .steps = 7, .epochs = 2, .minibatches = 1, .recent = 4}, threads);
+  // How a shuffled batch falls into shards differs: after some, the largest were seen.
+  for (int i = 0; i < 60; ++i) trainer.iterate();
+  check_quiet("iterate", [&] {
+    for (int i = 0; i < 10; ++i) trainer.iterate();
+  });
 }

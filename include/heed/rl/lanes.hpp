@@ -38,6 +38,7 @@ class Lanes {
       char name[32];
       std::snprintf(name, sizeof name, "lane %zu", name_of(i));
       lanes_[i].random = Random(seed, name);
+      lanes_[i].own.reserve(std::size_t(std::max(world.time_limit(), Index(0))));
     }
   }
 
