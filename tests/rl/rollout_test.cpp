@@ -310,7 +310,7 @@ void check_parts(Agent<Net> agent, const World& world, double tolerance) {
         if (const auto value = value_of(agent.net))
           CHECK(std::abs(double(a[value](0, t)) - e.values[std::size_t(t)]) <= tolerance);
       }
-    agent.p.flat += support::random<S>(agent.p.flat.size(), 1, batch, 0.05).col(0);  // it has learned
+    agent.p.flat += support::random<S>(agent.p.flat.size(), 1, std::uint64_t(batch), 0.05).col(0);  // it has learned
   }
   CHECK((past > 0) == (look_back > 0));
 }

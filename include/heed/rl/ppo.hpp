@@ -140,12 +140,12 @@ class Ppo {
     const typename Shards<S>::Part parts[] = {{time, minibatch.time}, {input, minibatch.input}};
     shards_.begin(std::span(parts).first(input == time ? 1 : 2));
     sums_.assign(std::size_t(shards_.count()), {});
-    const auto [mean, deviation] = moments(minibatch);
+    const Moments of_advantages = moments(minibatch);
     shards_.each(executor_, [&](const Shard& shard) {
       const Range mine = shard.columns(input);
       const auto x = minibatch.x().middleCols(mine.first, mine.count);
       agent_.net.forward(agent_.p, x, shard.a);
-      loss_gradient(minibatch, shard, mean, deviation);
+      loss_gradient(minibatch, shard, of_advantages);
       agent_.net.backward(agent_.p, x, shard.a, shard.g, no_gradient);
     });
     shards_.sum(executor_);
@@ -212,7 +212,10 @@ class Ppo {
   }
 
   /// Of the advantages of a minibatch: what is subtracted, and what they are divided by.
-  std::pair<double, double> moments(const Minibatch<S>& minibatch) const {
+  struct Moments {
+    double mean, deviation;
+  };
+  Moments moments(const Minibatch<S>& minibatch) const {
     if (!config.normalise) return {0, 1};
     const auto mean_of = [&](auto f) {
       double sum = 0;
@@ -225,7 +228,7 @@ class Ppo {
   }
 
   /// Fills the gradients of logits and value of a shard.
-  void loss_gradient(const Minibatch<S>& minibatch, const Shard& shard, double mean, double deviation) {
+  void loss_gradient(const Minibatch<S>& minibatch, const Shard& shard, const Moments& of_advantages) {
     const Episodes<S, Action>& e = *lived_episodes_;
     const ActivationsView<S> a = shard.a;
     const Range columns = shard.columns(agent_.net.time);
@@ -239,7 +242,7 @@ class Ppo {
       if (step < 0) continue;
       const std::size_t t = std::size_t(step);
       const Decision<Net, Action> policy(agent_.net, a, i);
-      const double advantage = (advantages_[t] - mean) / deviation;
+      const double advantage = (advantages_[t] - of_advantages.mean) / of_advantages.deviation;
       const double log_ratio = double(policy.log_prob(e.actions[t])) - double(e.log_probs[t]),
                    ratio = std::exp(log_ratio);
       const bool beyond = advantage > 0 ? ratio > 1 + config.clip : ratio < 1 - config.clip;
