@@ -19,10 +19,12 @@ struct Capacity {
 struct AxisMemory {
   Index rows = 0;
   Index window = unlimited;  // how far back a ring remembers, the newest column included
-  Index slots = 0;           // position t lies in column t % slots and, in a ring, again at slots + t % slots
+  Index slots = 0;           // position t lies in column slot(t) and, in a ring, again at slots + slot(t)
   Index chunk = unlimited;
   Index width = 0;
   Index offset = 0;  // of its lanes in the flat vector
+
+  Index slot(Index position) const { return position < slots ? position : position % slots; }
 };
 
 /// What a lane needs along one axis: from `layout[axis]` and a capacity. `offset` is left to whoever places the axes.
@@ -129,7 +131,7 @@ class MemoryView {
     auto all = block(h, lane);
     eigen_assert(x.cols() == pending(h.axis, lane));
     for (Index j = 0; j < x.cols(); ++j) {
-      const Index slot = (length(h.axis, lane) + j) % m.slots;
+      const Index slot = m.slot(length(h.axis, lane) + j);
       all.col(slot) = x.col(j);
       if (m.width > m.slots) all.col(m.slots + slot) = x.col(j);
     }
@@ -139,7 +141,7 @@ class MemoryView {
   auto operator()(const Remembered<R>& h, Index lane) const {
     const Index begin = first(h.axis, lane), end = length(h.axis, lane) + pending(h.axis, lane);
     auto all = block(h, lane);
-    return Eigen::Map<const Tokens<S, R>>(all.data() + begin % axes_[h.axis.id].slots * h.rows, h.rows,
+    return Eigen::Map<const Tokens<S, R>>(all.data() + axes_[h.axis.id].slot(begin) * h.rows, h.rows,
                                           std::max(Index(0), end - begin));
   }
 

@@ -57,36 +57,79 @@ void each_query_block(Index queries, F&& f) {
   });
 }
 
-/// y = V softmax(scores), and the log-sum-exp of each query's scores, over these keys and those that were seen before: the
-/// softmax goes on from the y and lse that are there. A query that sees nothing keeps y = 0 and lse = -infinity.
+/// Y = V softmax(scores) for each head, and the log-sum-exp of each query's scores, over these keys and those that were seen
+/// before: the softmax goes on from the y and lse that are there. A query that sees nothing keeps y = 0 and lse = -infinity.
 ///
-///   v: V x keys    y: V x queries    lse: 1 x queries
+///   y: (heads V) x queries    lse: heads x queries    heads.count()    heads.keys(): how many
+///   heads.score(h)    heads.values(h): V x keys    heads.factor(h)
+///
+/// Where queries are few, the columns of a tile are those of many heads, which then go through the softmax together.
+template <class S, class Heads, class Lse>
+void attention_forward(Heads&& heads, const Sight& sight, Write<S> y, Lse&& lse) {
+  const Index rows = y.rows() / heads.count();
+  each_query_block<S>(y.cols(), [&](auto side, Index q0, Index nq) {
+    const Index at_once = tile_queries / nq;
+    for (Index first = 0; first < heads.count(); first += at_once) {
+      const Index count = std::min(at_once, heads.count() - first);
+      AttentionTile<S, side> tile;
+      RunningSoftmax<S> softmax;
+      const auto each_head = [&](auto&& f) {  // f(head, its first column)
+        for (Index h = 0; h < count; ++h) f(first + h, h * nq);
+      };
+      const auto out = [&](Index h) { return y.block(h * rows, q0, rows, nq); };
+      const auto scale = [&](Index h, Index column) {
+        scale_columns(rows, nq, out(h).data(), y.outerStride(), softmax.keep.numbers + column);
+      };
+      bool empty = true;
+      each_head([&](Index h, Index column) {
+        for (Index j = 0; j < nq; ++j) {
+          const bool nothing = lse(h, q0 + j) == softmax.nothing;
+          softmax.top[column + j] = lse(h, q0 + j);
+          softmax.sum[column + j] = nothing ? S(0) : S(1);
+          empty &= nothing;
+        }
+      });
+      each_key_tile(sight.keys_of_block(q0, nq, heads.keys()), [&](Index k0, Index nk) {
+        auto weights = tile.map(nk, count * nq);
+        S unscaled = 1;
+        each_head([&](Index h, Index column) {
+          const auto& score = heads.score(h);
+          score.tile(q0, nq, k0, nk, tile.map(nk, nq, column));
+          unscaled = score.unscaled();
+        });
+        softmax.take(weights, unscaled, InSight<S>(sight, q0, nq, k0, nk, count));
+        each_head([&](Index h, Index column) {
+          auto used = tile.map(nk, nq, column);
+          heads.factor(h).apply(q0, nq, k0, nk, used);
+          if (!empty) scale(h, column);
+          multiply(out(h), heads.values(h).middleCols(k0, nk), used, !empty);
+        });
+        empty = false;
+      });
+      softmax.finish(count * nq);
+      each_head([&](Index h, Index column) {
+        scale(h, column);
+        for (Index j = 0; j < nq; ++j) lse(h, q0 + j) = softmax.top[column + j];
+      });
+    }
+  });
+}
+
+/// One head alone.    v: V x keys    y: V x queries    lse: 1 x queries
 template <class S, class Score, class Lse, class Factor = NoFactor>
 void attention_forward(const Score& score, const Sight& sight, Read<S> v, Write<S> y, Lse&& lse,
                        const Factor& factor = {}) {
-  each_query_block<S>(y.cols(), [&](auto side, Index q0, Index nq) {
-    AttentionTile<S, side> tile;
-    RunningSoftmax<S> softmax;
-    for (Index j = 0; j < nq; ++j) {
-      softmax.top[j] = lse(q0 + j);
-      softmax.sum[j] = lse(q0 + j) == softmax.nothing ? S(0) : S(1);
-    }
-    auto out = y.middleCols(q0, nq);
-    const auto scale = [&] { scale_columns(out.rows(), nq, out.data(), out.outerStride(), softmax.keep.numbers); };
-    bool empty = std::all_of(softmax.sum.numbers, softmax.sum.numbers + nq, [](S sum) { return sum == S(0); });
-    each_key_tile(sight.keys_of_block(q0, nq, v.cols()), [&](Index k0, Index nk) {
-      auto weights = tile.map(nk, nq);
-      score.tile(q0, nq, k0, nk, weights);
-      softmax.take(weights, score.unscaled(), InSight<S>(sight, q0, nq, k0, nk));
-      factor.apply(q0, nq, k0, nk, weights);
-      if (!empty) scale();
-      multiply(out, v.middleCols(k0, nk), weights, !empty);
-      empty = false;
-    });
-    softmax.finish(nq);
-    scale();
-    for (Index j = 0; j < nq; ++j) lse(q0 + j) = softmax.top[j];
-  });
+  struct Heads {
+    const Score& score_;
+    const Read<S>& v;
+    const Factor& factor_;
+    static Index count() { return 1; }
+    Index keys() const { return v.cols(); }
+    const Score& score(Index) const { return score_; }
+    const Read<S>& values(Index) const { return v; }
+    const Factor& factor(Index) const { return factor_; }
+  };
+  attention_forward<S>(Heads{score, v, factor}, sight, y, lse);
 }
 
 /// The gradient of `attention_forward` over these keys: into the score's inputs through the score, into dv unless it is not

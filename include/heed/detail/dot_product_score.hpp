@@ -1,5 +1,7 @@
 #pragma once
 #include <cmath>
+#include <optional>
+#include <utility>
 
 #include "heed/detail/attention.hpp"
 
@@ -12,21 +14,26 @@ struct Places {
   Gradient<S> dquery = no_gradient, dkey = no_gradient;
 };
 
-/// What of a position goes into the scores of one head: nothing, a slope by the distance of positions, a slope by the
-/// distance of places, or Transformer-XL's terms. Pointers to numbers that lie elsewhere.
+/// Transformer-XL's terms of one head: score += (q' R + u' K + v' R) / sqrt(E), R a column for each relative position from
+/// `nearest` on. Pointers to numbers that lie elsewhere.
+template <class S>
+struct RelativeTerms {
+  Read<S> table;
+  Gradient<S> dtable;
+  Index nearest;
+  const S *u, *v;
+  S *du, *dv;
+};
+
+/// What of a position goes into the scores of one head: nothing, a slope by the distance of positions or of places,
+/// score -= slope * distance, or Transformer-XL's terms.
 template <class S>
 struct PositionScore {
   enum class Kind { none, steps, places, relative } kind = Kind::none;
-  // steps and places: score -= slope * distance
   S slope = 0;
   S* dslope = nullptr;
-  Places<S> places{};
-  // relative: score += (q' R + u' K + v' R) / sqrt(E), R a column for each relative position from `nearest` on
-  Read<S> table = Tokens<S>();
-  Gradient<S> dtable = no_gradient;
-  Index nearest = 0;
-  const S *u = nullptr, *v = nullptr;
-  S *du = nullptr, *dv = nullptr;
+  std::optional<Places<S>> places{};
+  std::optional<RelativeTerms<S>> relative{};
 };
 
 /// score(i, j) = k_i . q_j scale, and what the positions add.
@@ -43,9 +50,9 @@ struct DotProductScore {
 
   DotProductScore(Read<S> q_, Read<S> k_, Gradient<S> dq_ = no_gradient, Gradient<S> dk_ = no_gradient)
       : DotProductScore(q_, k_, dq_, dk_, 1 / std::sqrt(S(q_.rows()))) {}
-  DotProductScore(Read<S> q_, Read<S> k_, Gradient<S> dq_, Gradient<S> dk_, S scale_, const P& position_ = {},
+  DotProductScore(Read<S> q_, Read<S> k_, Gradient<S> dq_, Gradient<S> dk_, S scale_, P position_ = {},
                   const Sight& sight_ = {})
-      : q(q_), k(k_), dq(dq_), dk(dk_), scale(scale_), position(position_), sight(sight_) {}
+      : q(q_), k(k_), dq(dq_), dk(dk_), scale(scale_), position(std::move(position_)), sight(sight_) {}
 
   template <class M>
   void tile(Index q0, Index nq, Index k0, Index nk, M&& s) const {
@@ -78,7 +85,7 @@ struct DotProductScore {
   }
   S steps(Index query, Index key) const { return S(std::abs(sight.distance(query, key))); }
   S apart(Index query, Index key) const {
-    return (position.places.query.col(query) - position.places.key.col(key)).norm();
+    return (position.places->query.col(query) - position.places->key.col(key)).norm();
   }
 
   // d = |r_q - r_k|    dslope -= dA d    dr_q -= slope dA (r_q - r_k) / d, and dr_k the opposite; nothing where d is 0
@@ -89,7 +96,7 @@ struct DotProductScore {
       if (d == S(0)) return;
       *position.dslope -= ds(i, j) * d;
       const S along = position.slope * ds(i, j) / d;
-      auto& at = position.places;
+      auto& at = *position.places;
       for (Index r = 0; r < at.query.rows(); ++r) {
         const S part = along * (at.query(r, q0 + j) - at.key(r, k0 + i));
         if (at.dquery.wanted()) at.dquery(r, q0 + j) -= part;
@@ -104,7 +111,7 @@ struct DotProductScore {
     Index first, count, step;
   };
   Band band(Index q0, Index nq, Index k0, Index nk) const {
-    return {sight.distance(q0, k0 + nk - 1) - position.nearest, nq + nk - 1, sight.step};
+    return {sight.distance(q0, k0 + nk - 1) - position.relative->nearest, nq + nk - 1, sight.step};
   }
   auto head(const S* vector) const { return Eigen::Map<const Tokens<S>>(vector, q.rows(), 1); }
   auto head(S* vector) const { return Eigen::Map<Tokens<S>>(vector, q.rows(), 1); }
@@ -117,32 +124,34 @@ struct DotProductScore {
   template <class M>
   void relative_tile(Index q0, Index nq, Index k0, Index nk, M& s) const {
     S by_distance[most * tile_queries], of_distance[most], of_key[tile_keys];
+    const RelativeTerms<S>& terms = *position.relative;
     const Band b = band(q0, nq, k0, nk);
-    const auto r = columns(position.table, b);
+    const auto r = columns(terms.table, b);
     Eigen::Map<Tokens<S>> rq(by_distance, b.count, nq), rv(of_distance, b.count, 1), ku(of_key, nk, 1);
     multiply(rq, r.transpose(), q.middleCols(q0, nq));
-    multiply(rv, r.transpose(), head(position.v));
-    multiply(ku, k.middleCols(k0, nk).transpose(), head(position.u));
+    multiply(rv, r.transpose(), head(terms.v));
+    multiply(ku, k.middleCols(k0, nk).transpose(), head(terms.u));
     each(nq, nk, [&](Index i, Index j) { s(i, j) += rq(nk - 1 - i + j, j) + rv(nk - 1 - i + j, 0) + ku(i, 0); });
   }
   // T(d, j) = dA(i, j)    dQ += R T    dR += Q T' + v (T 1)'    dv += R T 1    du += K dA 1    dK += u (dA 1)'
   template <class M>
   void relative_backward(Index q0, Index nq, Index k0, Index nk, M& ds) {
     S by_distance[most * tile_queries], of_distance[most], of_key[tile_keys];
+    RelativeTerms<S>& terms = *position.relative;
     const Band b = band(q0, nq, k0, nk);
-    const auto r = columns(position.table, b);
+    const auto r = columns(terms.table, b);
     Eigen::Map<Tokens<S>> t(by_distance, b.count, nq), t1(of_distance, b.count, 1), a1(of_key, nk, 1);
     t.setZero();
     each(nq, nk, [&](Index i, Index j) { t(nk - 1 - i + j, j) = ds(i, j); });
     t1 = t.rowwise().sum();
     a1 = ds.rowwise().sum();
     if (dq.wanted()) multiply(dq.middleCols(q0, nq), r, t, true);
-    auto dr = columns(position.dtable, b);
+    auto dr = columns(terms.dtable, b);
     multiply(dr, q.middleCols(q0, nq), t.transpose(), true);
-    multiply(dr, head(position.v), t1.transpose(), true);
-    multiply(head(position.dv), r, t1, true);
-    multiply(head(position.du), k.middleCols(k0, nk), a1, true);
-    if (dk.wanted()) multiply(dk.middleCols(k0, nk), head(position.u), a1.transpose(), true);
+    multiply(dr, head(terms.v), t1.transpose(), true);
+    multiply(head(terms.dv), r, t1, true);
+    multiply(head(terms.du), k.middleCols(k0, nk), a1, true);
+    if (dk.wanted()) multiply(dk.middleCols(k0, nk), head(terms.u), a1.transpose(), true);
   }
 };
 

@@ -36,16 +36,23 @@ struct Packet {
   }
   static S highest(const Type& x) { return Eigen::internal::predux_max(x); }
   static S sum(const Type& x) { return Eigen::internal::predux(x); }
-  /// As many registers as a register holds numbers.
-  using Square = Eigen::internal::PacketBlock<Type, int(size)>;
+  /// Registers whose lanes are summed together: as many as one holds numbers, or half as many where those are more than 8.
+  static constexpr Eigen::Index rows = size > 8 ? half : size;
+  using Rows = Eigen::internal::PacketBlock<Type, int(rows)>;
   /// The sum of each of them, in the lane of its number.
-  static Type sums(Square& square) {
-    if constexpr (size > 1) Eigen::internal::ptranspose(square);
-    return total<int(size)>(square.packet);
+  static auto sums(Rows& of) {
+    if constexpr (rows < size) {
+      typename Packet<S, int(half)>::Rows halves;
+      for (Eigen::Index j = 0; j < rows; ++j) halves.packet[j] = Eigen::internal::predux_half_dowto4(of.packet[j]);
+      return Packet<S, int(half)>::sums(halves);
+    } else {
+      if constexpr (size > 1) Eigen::internal::ptranspose(of);
+      return total<int(size)>(of.packet);
+    }
   }
   /// to(i, j) = from(j, i) for a square of this size, or what is there and that.
   static void transpose(const S* from, Eigen::Index from_stride, S* to, Eigen::Index to_stride, bool add_to = false) {
-    Square square;
+    Eigen::internal::PacketBlock<Type, int(size)> square;
     for (Eigen::Index j = 0; j < size; ++j) square.packet[j] = load(from + j * from_stride);
     if constexpr (size > 1) Eigen::internal::ptranspose(square);
     for (Eigen::Index j = 0; j < size; ++j) {

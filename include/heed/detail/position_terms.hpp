@@ -61,23 +61,22 @@ class PositionTerms {
     return {range.begin, range.begin + (range.end - range.begin + rounded - 1) / rounded * rounded};
   }
 
-  /// The terms of one head. With g, gradients are added to it, to a.d(table) and to those of the places.
+  /// The terms of one head; places() says where its queries and keys stand. With g, gradients are added to it, to a.d(table)
+  /// and to those of the places.
+  template <class PlacesOf>
   PositionScore<S> of_head(ParametersView<const S> p, ActivationsView<S> a, Index h, Index nearest,
-                           const Places<S>& places, const ParametersView<S>* g) const {
+                           const PlacesOf& places, const ParametersView<S>* g) const {
     using Kind = typename PositionScore<S>::Kind;
     if (position.kind == Position::Kind::alibi) return {.kind = Kind::steps, .slope = S(alibi_slope(h, heads))};
     if (position.kind == Position::Kind::distance)
-      return {.kind = Kind::places, .slope = p[slope](h), .dslope = g ? &(*g)[slope](h) : nullptr, .places = places};
+      return {.kind = Kind::places, .slope = p[slope](h), .dslope = g ? &(*g)[slope](h) : nullptr, .places = places()};
     if (position.kind != Position::Kind::relative) return {};
     const Index e = table.rows / heads, first = h * e;
     return {.kind = Kind::relative,
-            .table = a[table].middleRows(first, e),
-            .dtable = g ? Gradient<S>(add_to(a.d(table).middleRows(first, e))) : no_gradient,
-            .nearest = nearest,
-            .u = p[u].data() + first,
-            .v = p[v].data() + first,
-            .du = g ? (*g)[u].data() + first : nullptr,
-            .dv = g ? (*g)[v].data() + first : nullptr};
+            .relative = RelativeTerms<S>{a[table].middleRows(first, e),
+                                         g ? Gradient<S>(add_to(a.d(table).middleRows(first, e))) : no_gradient,
+                                         nearest, p[u].data() + first, p[v].data() + first,
+                                         g ? (*g)[u].data() + first : nullptr, g ? (*g)[v].data() + first : nullptr}};
   }
 
  private:

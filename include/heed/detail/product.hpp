@@ -97,16 +97,17 @@ void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, cons
 template <int Size, class S>
 [[gnu::flatten]] void product_dots(Index m, Index depth, const S* a, Index lda, const S* b, S* c, const S* f) {
   using P = Packet<S, Size>;
-  const auto square = [&](Index i) {
-    typename P::Square sums;
-    unrolled<int(P::size)>([&](auto r) { sums.packet[r] = P::broadcast(S(0)); });
+  const auto rows = [&](Index i) {
+    using Sums = Packet<S, int(P::rows)>;
+    typename P::Rows sums;
+    unrolled<int(P::rows)>([&](auto r) { sums.packet[r] = P::broadcast(S(0)); });
     for (Index p = 0; p + P::size <= depth; p += P::size) {
       const auto x = P::load(b + p);
-      unrolled<int(P::size)>(
+      unrolled<int(P::rows)>(
           [&](auto r) { sums.packet[r] = P::multiply_add(P::load(a + p + (i + r) * lda), x, sums.packet[r]); });
     }
     const auto total = P::sums(sums);
-    P::store(c + i, f ? P::add(P::load(f + i), total) : total);
+    Sums::store(c + i, f ? Sums::add(Sums::load(f + i), total) : total);
   };
   const auto row = [&](Index i) {
     auto sum = P::broadcast(S(0));
@@ -117,7 +118,7 @@ template <int Size, class S>
   const Index whole = depth / P::size * P::size;
   if (whole > 0 || P::half == P::size) {
     Index i = 0;
-    for (; i + P::size <= m; i += P::size) square(i);
+    for (; i + P::rows <= m; i += P::rows) rows(i);
     for (; i < m; ++i) row(i);
     f = c;
   }
@@ -188,6 +189,20 @@ void product_rows(Index i, Index m, Index n, Index depth, const S* a, Index lda,
     strip(std::integral_constant<int, 1>(), m - i);
 }
 
+/// c = f + A b, the rows of A side by side in registers, of a size that they fill. Returns how many are done.
+template <int Size, class S>
+[[gnu::flatten]] Index product_column(Index m, Index depth, const S* a, Index lda, const S* b, S* c, Addend<S> f) {
+  using P = Packet<S, Size>;
+  Index i = 0;
+  for (; i + 2 * P::size <= m; i += 2 * P::size)
+    product_tile<Size, 2, 1, Stored::as_is>(depth, a + i, lda, b, 0, c + i, 0, f.from(i, 0));
+  for (; i + P::size <= m; i += P::size)
+    product_tile<Size, 1, 1, Stored::as_is>(depth, a + i, lda, b, 0, c + i, 0, f.from(i, 0));
+  if constexpr (P::half < P::size)
+    if (i < m) return i + product_column<int(P::half)>(m - i, depth, a + i, lda, b, c + i, f.from(i, 0));
+  return i;
+}
+
 /// C = F + A B    C: m x n    A: m x depth    B: depth x n
 ///
 /// All column-major with a leading dimension, A and B possibly stored as their transposes (a row-major matrix is one).
@@ -205,6 +220,11 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
     for (Index j = 0; j < n; ++j)
       product_dots<size>(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, f.from(0, j).first);
     return;
+  }
+  if (A == Stored::as_is && B == Stored::as_is && n == 1 && depth <= product_panel) {
+    const Index done = product_column<size>(m, depth, a, lda, b, c, f);
+    if (done == m) return;
+    m -= done, a += done, c += done, f = f.from(done, 0);
   }
   for (Index p = 0; p < depth; p += product_panel)
     for (Index j = 0; j < n; j += product_block)

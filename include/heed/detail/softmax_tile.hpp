@@ -25,8 +25,10 @@ template <class S, Side side>
 struct AttentionTile {
   alignas(64) S scores[tile_keys * tile_queries];
 
-  Tile<S, side> map(Index keys, Index queries) {
-    return {scores, keys, queries, Eigen::OuterStride<>(side == Side::queries ? tile_queries : tile_keys)};
+  /// So many columns from one on.
+  Tile<S, side> map(Index keys, Index columns, Index first = 0) {
+    constexpr Index stride = side == Side::queries ? tile_queries : tile_keys;
+    return {scores + first * (side == Side::queries ? 1 : stride), keys, columns, Eigen::OuterStride<>(stride)};
   }
 };
 
@@ -40,7 +42,7 @@ EIGEN_ALWAYS_INLINE auto exp_of(const typename Packet<S>::Type& x) {
   return exponential<S>(Register<S>(x)).packet;
 }
 
-/// A number for each query of a block.
+/// A number for each column of a tile.
 template <class S>
 struct OfQueries {
   alignas(64) S numbers[tile_queries];
@@ -54,21 +56,24 @@ struct OfQueries {
   void put(Index j, const typename Packet<S>::Type& x) { Packet<S>::store(numbers + j, x); }
 };
 
-/// The keys of a tile that each of its queries sees, counted within the tile.
+/// The keys of a tile that each of its columns sees, counted within the tile. The queries of a block come once for each head
+/// that shares the tile.
 template <class S>
 struct InSight {
   bool all = true;
   OfQueries<S> first, last;
 
-  InSight(const Sight& sight, Index q0, Index nq, Index k0, Index nk) {
+  InSight(const Sight& sight, Index q0, Index nq, Index k0, Index nk, Index heads = 1) {
     const auto whole = [&](Interval i) { return i.begin == k0 && i.end == k0 + nk; };
     all = whole(sight.keys(q0, k0, k0 + nk)) && whole(sight.keys(q0 + nq - 1, k0, k0 + nk));  // and all between them
     if (all) return;
     first = last = OfQueries<S>(0);
     for (Index j = 0; j < nq; ++j) {
       const Interval in = sight.keys(q0 + j, k0, k0 + nk);
-      first[j] = S(in.begin - k0);
-      last[j] = S(in.end - k0);
+      for (Index column = j; column < heads * nq; column += nq) {
+        first[column] = S(in.begin - k0);
+        last[column] = S(in.end - k0);
+      }
     }
   }
   /// The scores of a key for the queries from the j-th on, with a number instead of those that are out of sight.
@@ -137,10 +142,8 @@ struct RunningSoftmax {
       for (; i + 4 <= s.rows(); i += 4)  // by fours: a chain of maxima would wait for itself
         highest = P::max(highest, P::max(P::max(score(i), score(i + 1)), P::max(score(i + 2), score(i + 3))));
       for (; i < s.rows(); ++i) highest = P::max(highest, score(i));
-      highest = P::max(top.from(j), P::multiply(highest, by));
-      const auto base = P::max(highest, P::broadcast(lowest));  // a number even for who has seen nothing
-      keep.put(j, exp_of<S>(P::subtract(top.from(j), base)));
-      auto total = P::multiply(sum.from(j), keep.from(j));
+      const auto base = raise(j, P::multiply(highest, by));
+      auto total = sum.from(j);
       for (i = 0; i < s.rows(); ++i) {
         S* at = scores_at<S>(s, i, j);
         const auto weight = in.seen(i, j, exp_of<S>(P::subtract(P::multiply(P::load(at), by), base)), S(0));
@@ -148,32 +151,32 @@ struct RunningSoftmax {
         total = P::add(total, weight);
       }
       sum.put(j, total);
-      top.put(j, highest);
     }
   }
   void take(Tile<S, Side::keys>& s, S scale, const InSight<S>& in) {
     const auto by = P::broadcast(scale);
+    OfQueries<S> base(nothing);
     for (Index j = 0; j < s.cols(); ++j) {
       const TileColumn<S> column(s, j, in);
       column.hide(nothing);
-      auto highest = P::broadcast(nothing), total = P::broadcast(S(0));
+      auto highest = P::broadcast(nothing);
       column.each([&](S* at) { highest = P::max(highest, P::load(at)); });
-      const S base = std::max({top[j], P::highest(highest) * scale, lowest});
-      column.each([&](S* at) {
-        const auto weight = exp_of<S>(P::subtract(P::multiply(P::load(at), by), P::broadcast(base)));
+      base[j] = P::highest(highest) * scale;
+    }
+    for (Index j = 0; j < s.cols(); j += lanes<S>) base.put(j, raise(j, base.from(j)));
+    for (Index j = 0; j < s.cols(); ++j) {
+      auto total = P::broadcast(S(0));
+      TileColumn<S>(s, j, in).each([&](S* at) {
+        const auto weight = exp_of<S>(P::subtract(P::multiply(P::load(at), by), P::broadcast(base[j])));
         P::store(at, weight);
         total = P::add(total, weight);
       });
-      column.hide(0);
-      keep[j] = top[j] == nothing ? S(0) : std::exp(top[j] - base);
-      if (column.begin == column.end) continue;
-      sum[j] = sum[j] * keep[j] + P::sum(total);
-      top[j] = base;
+      sum[j] += P::sum(total);
     }
   }
   /// What was summed, times keep = 1 / sum, is the mean; top is the log-sum-exp.
-  void finish(Index queries) {
-    for (Index j = 0; j < queries; j += lanes<S>) {
+  void finish(Index columns) {
+    for (Index j = 0; j < columns; j += lanes<S>) {
       keep.put(j, P::divide(P::broadcast(S(1)), P::max(sum.from(j), P::broadcast(std::numeric_limits<S>::min()))));
       top.put(j, P::add(top.from(j), P::log(sum.from(j))));
     }
@@ -181,6 +184,16 @@ struct RunningSoftmax {
 
  private:
   using P = Packet<S>;
+
+  /// The highest scores of the columns from the j-th on may be higher than before: what was summed goes by the new ones.
+  /// Returns what to subtract from scores, a number even for who has seen nothing.
+  auto raise(Index j, const typename P::Type& highest) {
+    const auto now = P::max(top.from(j), highest), base = P::max(now, P::broadcast(lowest));
+    keep.put(j, exp_of<S>(P::subtract(top.from(j), base)));
+    sum.put(j, P::multiply(sum.from(j), keep.from(j)));
+    top.put(j, now);
+    return base;
+  }
 };
 
 /// The softmax itself, e^(scale score - lse), of a tile; zero out of sight.

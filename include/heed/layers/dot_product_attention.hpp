@@ -2,10 +2,9 @@
 #include "heed/core/activations.hpp"
 #include "heed/core/memory.hpp"
 #include "heed/core/scope.hpp"
-#include "heed/detail/position_terms.hpp"
+#include "heed/detail/attention_heads.hpp"
 #include "heed/detail/sequence_pairs.hpp"
 #include "heed/detail/turned_heads.hpp"
-#include "heed/layers/attention_config.hpp"
 
 namespace heed {
 
@@ -136,23 +135,18 @@ class DotProductAttention {
     const Index nearest = terms.range_of(visit(all)).begin;
     w.setZero();
     each_part(sight(s), s.queries, s.keys, [&](detail::Every qs, detail::Every ks, const detail::Sight& in) {
-      Targets none;
       detail::each_attention_weight<S>(
-          score(p, part_of(of, qs, ks), none, a, nullptr, head, in, nearest), in,
-          qs.of(Write<S>(a[lse].middleCols(s.query, s.queries))).row(head), qs.count, ks.count,
+          Heads{config, &terms, p, a, nullptr, of.part(qs, ks, in_space()), {}, in, qs, ks, nearest, random(a)}.score(
+              head),
+          in, qs.of(Write<S>(a[lse].middleCols(s.query, s.queries))).row(head), qs.count, ks.count,
           [&](Index i, Index j, S weight) { w(ks.first + ks.step * i, qs.first + qs.step * j) = weight; });
     });
   }
 
  private:
-  /// What a sequence brings, as it meets; and where the gradients of that go.
-  struct Operands {
-    Index sequence, first_query;
-    Read<S> q, k, v, query_place, key_place;
-  };
-  struct Targets {
-    Gradient<S> q = no_gradient, k = no_gradient, v = no_gradient, query_place = no_gradient, key_place = no_gradient;
-  };
+  using Operands = detail::AttentionOperands<S>;
+  using Targets = detail::AttentionTargets<S>;
+  using Heads = detail::AttentionHeads<S>;
 
   bool in_space() const { return config.position.kind == Position::Kind::distance; }
   detail::TurnedHeads turned(Index heads) const {
@@ -203,86 +197,48 @@ class DotProductAttention {
             k, S(1), a.sequences(key_axis), [](Index) { return Index(0); }, Write<S>(a.d(turned_k)), dk);
   }
 
-  /// Those of one part of what is in sight.
-  Operands part_of(const Operands& of, detail::Every qs, detail::Every ks) const {
-    return {of.sequence,
-            of.first_query,
-            qs.of(of.q),
-            ks.of(of.k),
-            ks.of(of.v),
-            in_space() ? qs.of(of.query_place) : of.query_place,
-            in_space() ? ks.of(of.key_place) : of.key_place};
-  }
-  Targets part_of(const Targets& d, detail::Every qs, detail::Every ks) const {
-    return {qs.of(d.q), ks.of(d.k), ks.of(d.v), qs.of(d.query_place), ks.of(d.key_place)};
-  }
-  /// The score of one head in one part of what is in sight.
-  auto score(ParametersView<const S> p, const Operands& of, Targets& d, ActivationsView<S> a,
-             const ParametersView<S>* g, Index h, const detail::Sight& in, Index nearest) const {
-    const Index e = config.dim / config.heads, kh = h / (config.heads / config.key_heads);
-    const detail::Places<S> at{of.query_place, of.key_place, d.query_place, d.key_place};
-    return detail::DotProductScore<S>(of.q.middleRows(h * e, e), of.k.middleRows(kh * e, e),
-                                      d.q.part(h * e, e, 0, of.q.cols()), d.k.part(kh * e, e, 0, of.k.cols()),
-                                      score_scale(), terms.of_head(p, a, h, nearest, at, g), in);
-  }
-  S score_scale() const { return config.normalise ? S(1) : 1 / std::sqrt(S(config.dim / config.heads)); }
-  auto dropped(ActivationsView<S> a, Index h, const Operands& of, const detail::Sight& whole, detail::Every qs,
-               detail::Every ks) const {
-    return detail::DroppedWeights(a.mode.training ? config.dropout : 0, Random(a.mode.seed, stream_), of.sequence, h,
-                                  whole, qs, ks);
-  }
+  Random random(ActivationsView<S> a) const { return {a.mode.seed, stream_}; }
 
-  /// Visits each head of each part in sight: f(head, queries, score, sight, values, their gradient, dropout).
+  /// Visits the heads over the memory tokens, which have no positions, and those of each part in sight.
   template <class F>
-  void each_head(ParametersView<const S> p, const Operands& of, const Targets& d, ActivationsView<S> a,
-                 const ParametersView<S>* g, const detail::Sight& whole, Index nearest, F&& f) const {
-    const Index e = config.dim / config.heads, ev = config.value_dim / config.heads;
-    const Index shared = config.heads / config.key_heads;
+  void each_heads(ParametersView<const S> p, const Operands& of, const Targets& d, ActivationsView<S> a,
+                  const ParametersView<S>* g, const detail::Sight& whole, Index nearest, F&& f) const {
     if (memory_keys) {
       const detail::Every qs{0, of.q.cols(), 1}, ks{-memory_keys.rows, memory_keys.rows, 1};
-      const detail::Sight all{{}, whole.query_position};
-      const Read<S> k = p[memory_keys].transpose(), v = p[memory_values].transpose();
-      Gradient<S> dk = g ? Gradient<S>((*g)[memory_keys].transpose()) : no_gradient;
-      Gradient<S> dv = g ? Gradient<S>((*g)[memory_values].transpose()) : no_gradient;
-      for (Index h = 0; h < config.heads; ++h) {
-        const Index kh = h / shared;
-        f(h, qs,
-          detail::DotProductScore<S>(of.q.middleRows(h * e, e), k.middleRows(kh * e, e),
-                                     qs.of(d.q).part(h * e, e, 0, qs.count), dk.part(kh * e, e, 0, ks.count),
-                                     score_scale()),
-          all, Read<S>(v.middleRows(kh * ev, ev)), dv.part(kh * ev, ev, 0, ks.count), dropped(a, h, of, all, qs, ks));
-      }
+      const auto added = [&](const Weight<>& w) -> Gradient<S> {
+        if (!g) return no_gradient;
+        return add_to((*g)[w].transpose());
+      };
+      Operands tokens{of.sequence, of.first_query, of.q, p[memory_keys].transpose(), p[memory_values].transpose(), of.q,
+                      of.q};
+      Targets to{qs.of(d.q), added(memory_keys), added(memory_values)};
+      f(Heads{config, nullptr, p, a, g, tokens, to, {{}, whole.query_position}, qs, ks, nearest, random(a)});
     }
     each_part(whole, of.q.cols(), of.k.cols(), [&](detail::Every qs, detail::Every ks, const detail::Sight& in) {
-      const Operands here = part_of(of, qs, ks);
-      Targets to_here = part_of(d, qs, ks);
-      for (Index h = 0; h < config.heads; ++h)
-        f(h, qs, score(p, here, to_here, a, g, h, in, nearest), in, Read<S>(here.v.middleRows(h / shared * ev, ev)),
-          to_here.v.part(h / shared * ev, ev, 0, ks.count), dropped(a, h, of, whole, qs, ks));
+      f(Heads{config, &terms, p, a, g, of.part(qs, ks, in_space()), d.part(qs, ks), in, qs, ks, nearest, random(a),
+              whole});
     });
   }
   void attend(ParametersView<const S> p, const Operands& of, Write<S> y, ActivationsView<S> a,
               const detail::Sight& whole, Index nearest) const {
-    const Index ev = config.value_dim / config.heads;
     Write<S> lse_of = a[lse].middleCols(of.first_query, of.q.cols());
     detail::attention_start(y, lse_of, config.sink);
-    each_head(p, of, {}, a, nullptr, whole, nearest,
-              [&](Index h, detail::Every qs, const auto& score, const detail::Sight& in, const Read<S>& v,
-                  const Gradient<S>&, const auto& dropped) {
-                detail::attention_forward<S>(score, in, v, qs.of(y).middleRows(h * ev, ev), qs.of(lse_of).row(h),
-                                             dropped);
-              });
+    each_heads(p, of, {}, a, nullptr, whole, nearest, [&](Heads&& heads) {
+      const detail::Every qs = heads.queries_in;
+      detail::attention_forward<S>(heads, heads.sight, qs.of(y), qs.of(lse_of));
+    });
   }
   void attend_backward(ParametersView<const S> p, const Operands& of, const Targets& d, Read<S> y, Read<S> dy,
                        ActivationsView<S> a, ParametersView<S> g, const detail::Sight& whole, Index nearest) const {
     const Index ev = config.value_dim / config.heads;
     const Write<S> lse_of = a[lse].middleCols(of.first_query, of.q.cols());
-    each_head(p, of, d, a, &g, whole, nearest,
-              [&](Index h, detail::Every qs, const auto& score, const detail::Sight& in, const Read<S>& v,
-                  const Gradient<S>& dv, const auto& dropped) {
-                detail::attention_backward<S>(score, in, v, qs.of(y).middleRows(h * ev, ev), qs.of(lse_of).row(h),
-                                              qs.of(dy).middleRows(h * ev, ev), dv, dropped);
-              });
+    each_heads(p, of, d, a, &g, whole, nearest, [&](Heads&& heads) {
+      const detail::Every qs = heads.queries_in;
+      for (Index h = 0; h < config.heads; ++h)
+        detail::attention_backward<S>(heads.score(h), heads.sight, heads.values(h), qs.of(y).middleRows(h * ev, ev),
+                                      qs.of(lse_of).row(h), qs.of(dy).middleRows(h * ev, ev), heads.values_gradient(h),
+                                      heads.factor(h));
+    });
   }
 
   template <class Y>
