@@ -8,7 +8,7 @@ namespace support {
 /// What an agent sees, in double precision.
 template <class World>
 Eigen::MatrixXd sight(const World& world, const typename World::State& state, Index agent) {
-  Eigen::MatrixXd x(world.observation(), world.entities(state, agent));
+  Eigen::MatrixXd x(world.observation(), heed::columns_of(world, state, agent));
   world.observe(state, agent, Write<double>(x));
   return x;
 }
@@ -30,7 +30,7 @@ bool any_acts(const World& world, const typename World::State& state) {
 
 template <class World>
 void check_sight(const World& world, const typename World::State& state, Index agent) {
-  const Index rows = world.observation(), cols = world.entities(state, agent);
+  const Index rows = world.observation(), cols = heed::columns_of(world, state, agent);
   Eigen::MatrixXf x = Eigen::MatrixXf::Constant(rows, cols + 2, 7), wide(rows, cols + 1), high(rows + 1, cols);
   world.observe(state, agent, Write<float>(x.middleCols(1, cols)));
   CHECK((x.col(0).array() == 7).all());

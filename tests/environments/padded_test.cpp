@@ -103,7 +103,7 @@ TEST_CASE("Padded: many agents, each its own") {
   Random random(1);
   Leaving::State s = world.reset(random);
   CHECK(world.agents() == 4);
-  CHECK(world.entities(s, 2) == 1);
+  CHECK(columns_of(world, s, 2) == 1);
   const auto see = [&](Index agent) { return Eigen::VectorXd(sight(world, s, agent)); };
   Eigen::VectorXd wanted(12);
   wanted << 2, 0, 1, 0, 0, 1, 1, 0, 1, 3, 0, 1;

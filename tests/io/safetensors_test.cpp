@@ -1,10 +1,8 @@
 #include "heed/io/safetensors.hpp"
 
-#include <fstream>
 #include <memory>
-#include <random>
 
-#include "catch.hpp"
+#include "support/files.hpp"
 #if !defined(_WIN32)
 #include <sys/resource.h>
 
@@ -20,50 +18,17 @@ using heed::Layout;
 using heed::Parameters;
 using heed::Scope;
 using heed::Shape;
+using support::bytes;
+using support::file_error;
+using support::file_of;
+using support::Folder;
+using support::read;
+using support::require_file_error;
+using support::write;
 
-/// A new directory, removed at the end.
-struct Folder {
-  fs::path path;
-  Folder() {
-    std::random_device random;
-    do path = fs::temp_directory_path() / ("heed-test-" + std::to_string(random()));
-    while (!fs::create_directory(path));
-  }
-  ~Folder() { fs::remove_all(path); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  fs::path operator/(const char* name) const { return path / name; }
-  std::vector<std::string> names() const {
-    std::vector<std::string> all;
-    for (const auto& file : fs::directory_iterator(path)) all.push_back(file.path().filename().string());
-    std::sort(all.begin(), all.end());
-    return all;
-  }
-};
-
-void write(const fs::path& path, const std::string& bytes) {
-  fs::remove(path);  // some file systems wait for the disk where a file is cut to nothing and written again
-  std::ofstream file(path, std::ios::binary);
-  file.write(bytes.data(), std::streamsize(bytes.size()));
-  REQUIRE(file.flush());
-}
-std::string read(const fs::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-template <class T>
-std::string bytes(const std::vector<T>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
-}
 template <class S>
 std::string bits(const Parameters<S>& p) {
   return {reinterpret_cast<const char*>(p.flat.data()), std::size_t(p.flat.size()) * sizeof(S)};
-}
-
-/// A file of any header and body.
-std::string file_of(const std::string& header, const std::string& body = {}) {
-  return bytes<std::uint64_t>({header.size()}) + header + body;
 }
 
 struct Named {
@@ -100,21 +65,6 @@ struct Tiny {
       : weight(at.weight<heed::Dynamic, heed::Dynamic>("weight", {2, config.width}, heed::normal(1))),
         bias(at.weight<heed::Dynamic, heed::Dynamic>("bias", {2}, heed::normal(1))) {}
 };
-
-template <class Call>
-std::string file_error(Call call) {
-  try {
-    call();
-  } catch (const std::runtime_error& error) { return error.what(); }
-  return "no error";
-}
-template <class Call>
-void require_file_error(const fs::path& path, const std::string& fragment, Call call) {
-  const std::string error = file_error(call);
-  INFO(error << "\nis expected to contain\n" << fragment);
-  REQUIRE(error.starts_with(path.string() + ": "));
-  REQUIRE(error.find(fragment) != std::string::npos);
-}
 
 /// The file gives this error and changes nothing.
 void require_refused(const std::string& file, const std::string& fragment, const Layout& layout = small_layout()) {

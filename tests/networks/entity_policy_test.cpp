@@ -182,6 +182,8 @@ TEST_CASE("entity networks: gradients, with steps that show no entity") {
       check_gradient<Points>({.types = types, .value = value});
     }
   check_gradient<Actions>({.window = 2});
+  check_gradient<Actions>({.types = 3, .layers = 0, .value = true});
+  check_gradient<Points>({.layers = 0});
   check_gradient<Points>({.window = 2, .score = PointerScore::additive, .clip = 2});
   check_gradient<Value>({.types = 3});
 }
@@ -192,11 +194,13 @@ TEST_CASE("entity networks: extending piece by piece equals the full pass") {
       check_extend<Actions>({.types = 3, .layers = 2, .window = window, .value = true}, most);
       check_extend<Points>({.layers = 2, .window = window, .value = true}, most);
       check_extend<Value>({.window = window}, most);
+      check_extend<Actions>({.types = 3, .layers = 0, .value = true}, most);
     }
 }
 
 TEST_CASE("entity networks: no step sees entities of a later one, or of another episode") {
   check_no_leak<Actions>({}, 100);
+  check_no_leak<Actions>({.layers = 0}, 1);
   check_no_leak<Actions>({.types = 3, .window = 2}, 2);
   check_no_leak<Points>({.window = 1}, 1);
 }
@@ -250,7 +254,7 @@ TEST_CASE("entity networks: no entity at any step") {
 
 TEST_CASE("entity networks: errors name the thing and the numbers") {
   using support::check_complaint;
-  check_complaint("0 layers", [] { Agent<Actions>({.observation = 2, .actions = 2, .layers = 0}); });
+  check_complaint("EntityBody: -1 layers", [] { Agent<Actions>({.observation = 2, .actions = 2, .layers = -1}); });
   check_complaint("EntityBody: -1 types", [] { Agent<Actions>({.observation = 2, .actions = 2, .types = -1}); });
   check_complaint("embedding.weight: size 1 of its shape is 0",
                   [] { Agent<Actions>({.observation = 1, .actions = 2, .types = 3}); });

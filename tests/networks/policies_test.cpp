@@ -148,6 +148,7 @@ TEST_CASE("policies and value networks: gradients") {
     check_gradient<TransformerPolicy<double>>({.width = 6, .heads = 2, .layers = 2, .inner = 7, .value = value});
   }
   check_gradient<TransformerPolicy<double>>({.width = 6, .heads = 3, .layers = 1, .window = 3});
+  check_gradient<TransformerPolicy<double>>({.width = 8, .heads = 2, .sinusoidal = false, .position = rotary()});
   check_gradient<MlpValue<double>>({.hidden = {5}});
   check_gradient<WithCritic<MlpGaussianPolicy<double>, MlpValue<double>>>({.actor = {.hidden = {5}}, .critic = {}});
   check_gradient<WithCritic<AttentionPolicy<double>, AttentionValue<double>>>(
@@ -162,6 +163,8 @@ TEST_CASE("policies and value networks: extending piece by piece equals the full
     check_extend<AttentionPolicy<double>>({.window = 4, .width = 5, .hidden = 6, .value = true}, most);
     check_extend<TransformerPolicy<double>>({.width = 6, .heads = 2, .layers = 2, .inner = 7, .value = true}, most);
     check_extend<TransformerPolicy<double>>({.width = 6, .heads = 2, .layers = 2, .inner = 7, .window = 3}, most);
+    check_extend<TransformerPolicy<double>>(
+        {.width = 8, .heads = 2, .window = 3, .sinusoidal = false, .position = relative()}, most);
     check_extend<AttentionValue<double>>({.window = 4, .width = 5, .hidden = 6}, most);
     check_extend<MlpGaussianPolicy<double>>({.hidden = {5}, .value = true}, most);
     check_extend<WithCritic<AttentionPolicy<double>, AttentionValue<double>>>(

@@ -325,6 +325,12 @@ TEST_CASE("rollout: acting and learning agree on parts of episodes, whatever was
   check_parts(make_agent<TransformerPolicy<double>>({.width = 8, .heads = 2, .layers = 2, .inner = 9, .window = 4}),
               world, 1e-12);
   check_parts(make_agent<OwnPolicy>({}, 2), Crowd{}, 1e-12);
+  for (const Position position : {Position(), rotary(), alibi()}) {
+    const auto near = make_agent<TransformerPolicy<double>>(
+        {.width = 8, .heads = 2, .layers = 2, .inner = 9, .window = 4, .sinusoidal = false, .position = position});
+    CHECK(past_of(near.net, near.layout) == 6);
+    check_parts(near, world, 1e-12);
+  }
 }
 
 TEST_CASE("rollout: parts of episodes join") {

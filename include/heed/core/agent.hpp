@@ -16,6 +16,11 @@ class Agent {
 
   explicit Agent(const typename Net::Config& config, std::uint64_t seed = 0)
       : net(Scope(layout, time), config), p(layout, seed) {}
+
+  template <class Fields>
+  void fields(Fields& f) {
+    for (const Entry& e : layout.entries()) f(e.name, p.flat.data() + e.offset, e.shape);
+  }
 };
 
 }  // namespace heed

@@ -224,6 +224,27 @@ class Memory {
             pending_.data(), columns_.data(),   state_.data(), next_.data()};
   }
 
+  template <class Fields>
+  void fields(Fields& f) {
+    f.same("lanes", lanes_);
+    f.same("axes", Index(axes_.size()));
+    f("lengths", lengths_);
+    f("pending", pending_);
+    f("columns", columns_);
+    f("state", state_);
+    f("next", next_);
+  }
+  bool valid() const {
+    if (lengths_.size() != axes_.size() * std::size_t(lanes_) || pending_.size() != lengths_.size()) return false;
+    for (std::size_t i = 0; i < lengths_.size(); ++i) {
+      const AxisMemory& m = axes_[i / std::size_t(lanes_)];
+      if (lengths_[i] < 0 || pending_[i] < 0 || lengths_[i] > unlimited || pending_[i] > unlimited) return false;
+      if (m.rows > 0 && pending_[i] > m.chunk) return false;
+      if (m.rows > 0 && m.window == unlimited && lengths_[i] + pending_[i] > m.slots) return false;
+    }
+    return true;
+  }
+
  private:
   template <class CapacityOf>
   requires std::is_invocable_r_v<Capacity, CapacityOf, Axis> Memory(const Layout& layout, Index lanes,

@@ -60,6 +60,11 @@ class Parameters {
   auto operator[](const Weight<R, C>& w) const {
     return ParametersView<const S>(*this)[w];
   }
+
+  template <class Fields>
+  void fields(Fields& f) {
+    f("flat", flat);
+  }
 };
 
 }  // namespace heed

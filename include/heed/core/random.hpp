@@ -41,6 +41,11 @@ class Random {
     return radius * std::cos(6.283185307179586 * uniform());
   }
 
+  template <class Fields>
+  void fields(Fields& f) {
+    f("state", state_);
+  }
+
  private:
   static constexpr std::uint64_t golden = 0x9e3779b97f4a7c15u;
   static std::uint64_t mix(std::uint64_t z) {

@@ -51,6 +51,14 @@ class Sequences {
   Index columns() const { return offsets_.back(); }
   operator SequencesView() const { return {offsets_.data(), count()}; }
 
+  template <class Fields>
+  void fields(Fields& f) {
+    f("offsets", offsets_);
+  }
+  bool valid() const {
+    return !offsets_.empty() && offsets_[0] == 0 && std::is_sorted(offsets_.begin(), offsets_.end());
+  }
+
  private:
   std::vector<Index> offsets_{0};
 };

@@ -14,7 +14,7 @@ namespace heed {
 ///
 /// Of an EntityEnvironment or a ManyAgentsEnvironment, and one itself of the second kind.
 template <class World>
-requires(EntityEnvironment<World> || ManyAgentsEnvironment<World>) class Padded {
+requires(shows_entities<World>) class Padded {
   static constexpr bool many = ManyAgentsEnvironment<World>;
 
  public:
@@ -33,7 +33,6 @@ requires(EntityEnvironment<World> || ManyAgentsEnvironment<World>) class Padded 
   Action high() const requires ContinuousEnvironment<World> { return world_.high(); }
   Index agents() const requires many { return world_.agents(); }
   bool acts(const State& s, Index agent) const requires many { return world_.acts(s, agent); }
-  Index entities(const State&, Index) const requires many { return 1; }
 
   State reset(Random& random) const { return world_.reset(random); }
   Outcome step(State& s, const Action& action) const requires(!many) { return world_.step(s, action); }

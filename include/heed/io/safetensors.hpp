@@ -1,10 +1,8 @@
 #pragma once
-#include <bit>
-#include <cstring>
-
 #include "heed/core/agent.hpp"
 #include "heed/io/detail/atomic_file.hpp"
 #include "heed/io/detail/safetensors_header.hpp"
+#include "heed/io/detail/unfit_number.hpp"
 
 namespace heed {
 
@@ -18,20 +16,6 @@ namespace heed {
 // What goes wrong with a file is a std::runtime_error that begins with its path.
 
 namespace detail {
-
-static_assert(std::endian::native == std::endian::little,
-              "safetensors files are little-endian, as this machine must be");
-
-template <class S>
-concept FileScalar = std::is_same_v<S, float> || std::is_same_v<S, double>;
-
-/// Neither infinite nor NaN, told by the bits: -ffast-math does away with std::isfinite.
-template <FileScalar S>
-bool finite(S x) {
-  using Bits = std::conditional_t<sizeof(S) == 4, std::uint32_t, std::uint64_t>;
-  constexpr Bits exponent = std::bit_cast<Bits>(std::numeric_limits<S>::infinity());
-  return (std::bit_cast<Bits>(x) & exponent) != exponent;
-}
 
 template <FileScalar S>
 void check_finite(const std::filesystem::path& path, const Entry& entry, const S* values) {

@@ -11,7 +11,7 @@ namespace heed {
 /// Attention over the entities seen at each step, then over time.
 ///
 ///   e_i = We x_i + be + E[type_i]    h = block(e), each entity seeing all of its step    c_t = PMA_1(h)
-///   features: norm(layers(c + PE(t))), each step seeing those so far
+///   features: norm(layers(c + PE(t))), each step seeing those so far; with 0 layers c itself, without memory
 ///
 ///   x: observation x entities, along the axis `entities`; the entities of sequence i are those of time step i
 ///   With types, the first row of x is the type of each entity, a whole number. Without, there is no E ("types").
@@ -28,8 +28,12 @@ class EntityBody {
   std::optional<Embedding<S>> types;
   TransformerBlock<S> block;
   PoolingByAttention<S> pool;
-  SinusoidalPositionalEncoding<S> position;
-  TransformerEncoder<S> encoder;
+  /// Of the steps.
+  struct OverTime {
+    SinusoidalPositionalEncoding<S> position;
+    TransformerEncoder<S> encoder;
+  };
+  std::optional<OverTime> over_time;
   Columns<> embedded, encoded;  // along the entities
   Columns<> pooled, features;   // along time
 
@@ -42,13 +46,15 @@ class EntityBody {
 
   void forward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a) const {
     see(p, x, a);
-    position.forward(a[pooled], a[pooled], a);
-    encoder.forward(p, a[pooled], a[features], a);
+    if (!over_time) return;
+    over_time->position.forward(a[pooled], a[pooled], a);
+    over_time->encoder.forward(p, a[pooled], a[features], a);
   }
   void extend(ParametersView<const S> p, Read<S> x, MemoryView<S> m, ActivationsView<S> a) const {
     see(p, x, a);
-    position.extend(a[pooled], a[pooled], m, a);
-    encoder.extend(p, a[pooled], a[features], m, a);
+    if (!over_time) return m.begin(time, a.sequences(time));
+    over_time->position.extend(a[pooled], a[pooled], m, a);
+    over_time->encoder.extend(p, a[pooled], a[features], m, a);
   }
 
   /// From a.d(features).
@@ -60,7 +66,7 @@ class EntityBody {
   void backward_of_both(ParametersView<const S> p, Read<S> x, ActivationsView<S> a, ParametersView<S> g,
                         Gradient<S> dx) const {
     detail::expect_gradient("EntityBody", "dx", dx, x.rows(), x.cols());
-    encoder.backward(p, a[pooled], a.d(features), a, g, a.d(pooled));
+    if (over_time) over_time->encoder.backward(p, a[pooled], a.d(features), a, g, a.d(pooled));
     pool.backward(p, a[encoded], a.d(pooled), a, g, add_to(a.d(encoded)));
     block.backward(p, a[embedded], a.d(encoded), a, g, a.d(embedded));
     if (types) types->backward(x.topRows(1), a.d(embedded), g);
@@ -78,14 +84,12 @@ class EntityBody {
                   LinearInit::orthogonal(std::sqrt(double(c.width)))),
         block(of_entities / "entities", block_config(c, Full())),
         pool(of_entities / "pool", {.dim = c.width, .heads = c.heads}),
-        position(at),
-        encoder(at / "time", {.layers = c.layers,
-                              .block = block_config(c, c.window == 0 ? Mask(Causal()) : Mask(Window(c.window))),
-                              .norm = true}),
+        over_time(c.layers > 0 ? std::optional<OverTime>(make_over_time(at, c)) : std::nullopt),
         embedded(of_entities.columns(c.width)),
         encoded(of_entities.columns(c.width)),
         pooled(at.columns(c.width)),
-        features(at.columns(c.width)) {
+        features(over_time ? at.columns(c.width) : pooled) {
+    if (c.layers < 0) detail::fail("EntityBody: %ld layers", long(c.layers));
     if (c.types < 0) detail::fail("EntityBody: %ld types of entities", long(c.types));
     if (c.types > 0) types.emplace(at / "types", c.types, c.width);
   }
@@ -98,6 +102,12 @@ class EntityBody {
     pool.forward(p, a[encoded], a[pooled], a);
   }
   Index first_feature() const { return types ? 1 : 0; }
+  template <class Config>
+  static OverTime make_over_time(Scope at, const Config& c) {
+    const Mask mask = c.window == 0 ? Mask(Causal()) : Mask(Window(c.window));
+    return {SinusoidalPositionalEncoding<S>(at),
+            TransformerEncoder<S>(at / "time", {.layers = c.layers, .block = block_config(c, mask), .norm = true})};
+  }
   template <class Config>
   static auto block_config(const Config& c, const Mask& mask) {
     return typename TransformerBlock<S>::Config{

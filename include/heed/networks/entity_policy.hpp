@@ -10,7 +10,7 @@ struct EntityPolicyConfig {
   Index actions = 0;
   Index types = 0;  ///< of entities: the first row of a column is its type, 0 to types - 1; 0: there is no such row
   Index width = 32, heads = 4;
-  Index layers = 1;    ///< blocks over time
+  Index layers = 1;    ///< blocks over time; 0: each step stands alone
   Index inner = 0;     ///< width of the feed-forward parts; 0: 4 width
   Index window = 0;    ///< how many steps back it sees, the newest included; 0: the whole episode
   bool value = false;  ///< whether it learns a value, too

@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "heed/layers/positional_encoding.hpp"
 #include "heed/layers/transformer_encoder.hpp"
 
@@ -8,46 +10,53 @@ namespace heed {
 ///
 ///   h0 = We x + be + PE(t)    h_i = block_i(h_(i-1))    features: norm(h_n)
 ///
-///   x: observation x time steps    h, features: width x time steps
+///   x: observation x time steps    h, features: width x time steps    PE: sinusoidal, or left out; attention may have
+///   positions of its own
 ///
 /// A step sees all steps of its episode so far or, with a window, the last so many; acting remembers keys and values.
+/// Where it has a window and knows differences of positions alone, it depends on so many steps, layers x (window - 1).
 template <class S>
 class TransformerBody {
  public:
   using Scalar = S;
   Axis time;
   Linear<S> embedding;
-  SinusoidalPositionalEncoding<S> position;
+  std::optional<SinusoidalPositionalEncoding<S>> position;
   TransformerEncoder<S> encoder;
   Columns<> embedded, features;
 
-  /// Config: observation, width, heads, layers, inner (0: 4 width), window (0: no limit).
+  /// Config: observation, width, heads, layers, inner (0: 4 width), window (0: no limit), sinusoidal, position.
   template <class Config>
   TransformerBody(Scope at, const Config& c)
       : time(at.axis()),
         embedding(at / "embedding", c.observation, c.width, LinearInit::orthogonal(std::sqrt(double(c.width)))),
-        position(at),
         encoder(at, {.layers = checked(c.layers),
                      .block = {.dim = c.width,
                                .heads = c.heads,
                                .inner = c.inner,
                                .mask = c.window == 0 ? Mask(Causal()) : Mask(Window(c.window)),
+                               .position = c.position,
                                .activation = Nonlinearity::gelu_tanh},
                      .norm = true}),
         embedded(at.columns(c.width)),
-        features(at.columns(c.width)) {}
+        features(at.columns(c.width)),
+        past_(c.sinusoidal || c.window == 0 ? unlimited : c.layers * (c.window - 1)) {
+    if (c.sinusoidal) position.emplace(at);
+  }
 
+  /// How many steps before it a step may depend on.
+  Index past() const { return past_; }
   Index observation() const { return embedding.in(); }
   Axis input() const { return time; }
 
   void forward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a) const {
     embedding.forward(p, x, a[embedded]);
-    position.forward(a[embedded], a[embedded], a);
+    if (position) position->forward(a[embedded], a[embedded], a);
     encoder.forward(p, a[embedded], a[features], a);
   }
   void extend(ParametersView<const S> p, Read<S> x, MemoryView<S> m, ActivationsView<S> a) const {
     embedding.forward(p, x, a[embedded]);
-    position.extend(a[embedded], a[embedded], m, a);
+    if (position) position->extend(a[embedded], a[embedded], m, a);
     encoder.extend(p, a[embedded], a[features], m, a);
   }
 
@@ -61,6 +70,8 @@ class TransformerBody {
     if (layers < 1) detail::fail("TransformerPolicy: %ld layers, but at least 1 is needed", long(layers));
     return layers;
   }
+
+  Index past_;
 };
 
 }  // namespace heed

@@ -55,6 +55,13 @@ class Adam {
     });
   }
 
+  template <class Fields>
+  void fields(Fields& f) {
+    f("t", t);
+    f("m", m);
+    f("v", v);
+  }
+
  private:
   Adam(detail::Segments segments, const Config& c) : config(c), segments_(std::move(segments)) {
     check();

@@ -48,6 +48,11 @@ class Sgd {
     });
   }
 
+  template <class Fields>
+  void fields(Fields& f) {
+    f("v", v);
+  }
+
  private:
   Sgd(detail::Segments segments, const Config& c) : config(c), segments_(std::move(segments)) {
     check();

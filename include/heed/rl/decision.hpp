@@ -93,7 +93,7 @@ class Decision<Net, Eigen::Matrix<double, n, 1>> {
 };
 
 /// What the world is given of an action: within its bounds, where it has some (as Gymnasium's ClipAction).
-template <Environment World>
+template <AnyEnvironment World>
 typename World::Action within_bounds(const World& world, const typename World::Action& action) {
   if constexpr (ContinuousEnvironment<World>)
     return action.cwiseMax(world.low()).cwiseMin(world.high());

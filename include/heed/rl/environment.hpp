@@ -69,8 +69,8 @@ concept EntityEnvironment = Environment<E> && requires(const E world, const type
 /// - `step(state, actions, outcomes)`: one action and one outcome an agent, all at once. The action of an agent that no
 ///   longer acts is ignored and its outcome is zero, Outcome(). An agent may be terminated before the others; a time
 ///   limit truncates all that act.
-/// - `entities(state, agent)`: how many columns that agent sees. If it acts, the first is the agent itself.
-/// - `observe(state, agent, x)`: writes what it sees, observation() x `entities(state, agent)`.
+/// - `observe(state, agent, x)`: writes what it sees, observation() x 1; where it sees a set, observation() x
+///   `entities(state, agent)`.
 /// - `Action`: `Index`, from 0 to `actions()` - 1.
 template <class E>
 concept ManyAgentsEnvironment = std::is_trivially_copyable_v<typename E::State> &&
@@ -84,19 +84,59 @@ concept ManyAgentsEnvironment = std::is_trivially_copyable_v<typename E::State> 
   world.step(state, actions, outcomes);
   { world.actions() } -> std::convertible_to<Index>;
   { world.observation() } -> std::convertible_to<Index>;
-  { world.entities(seen, agent) } -> std::convertible_to<Index>;
   world.observe(seen, agent, x);
   world.observe(seen, agent, precise);
   { world.time_limit() } -> std::convertible_to<Index>;
 };
 
-/// How many columns `observe(state, x)` writes.
-template <Environment E>
-Index columns_of(const E& world, const typename E::State& state) {
-  if constexpr (EntityEnvironment<E>)
-    return world.entities(state);
+/// What trainers take: one agent, or many. The functions below are the same for both, so that a world with one agent is
+/// one with many of which there is one.
+template <class E>
+concept AnyEnvironment = Environment<E> || ManyAgentsEnvironment<E>;
+
+/// Whether what an agent sees is a set.
+template <class E>
+constexpr bool shows_entities = EntityEnvironment<E> || requires(const E world, const typename E::State& state) {
+  { world.entities(state, Index(0)) } -> std::convertible_to<Index>;
+};
+
+/// How many act at the same time.
+template <AnyEnvironment E>
+Index agents_of(const E& world) {
+  if constexpr (ManyAgentsEnvironment<E>)
+    return world.agents();
   else
     return 1;
+}
+
+/// How many columns an agent sees.
+template <AnyEnvironment E>
+Index columns_of([[maybe_unused]] const E& world, [[maybe_unused]] const typename E::State& state,
+                 [[maybe_unused]] Index agent = 0) {
+  if constexpr (!shows_entities<E>)
+    return 1;
+  else if constexpr (ManyAgentsEnvironment<E>)
+    return world.entities(state, agent);
+  else
+    return world.entities(state);
+}
+
+template <AnyEnvironment E, class S>
+void observe(const E& world, const typename E::State& state, [[maybe_unused]] Index agent, Write<S> x) {
+  if constexpr (ManyAgentsEnvironment<E>)
+    world.observe(state, agent, x);
+  else
+    world.observe(state, x);
+}
+
+/// One action and one outcome an agent.
+template <AnyEnvironment E>
+void step(const E& world, typename E::State& state, std::span<const typename E::Action> actions,
+          std::span<Outcome> outcomes) {
+  if constexpr (ManyAgentsEnvironment<E>)
+    world.step(state, actions, outcomes);
+  else
+    outcomes[0] = world.step(state, actions[0]);
 }
 
 }  // namespace heed

@@ -11,6 +11,12 @@ namespace heed {
 struct Finished {
   double total = 0;
   Index steps = 0;
+
+  template <class Fields>
+  void fields(Fields& f) {
+    f("total", total);
+    f("steps", steps);
+  }
 };
 
 /// Episodes, or parts of episodes, as they were lived, one behind the other: what learning reads. A part that begins within

@@ -9,34 +9,42 @@
 #include "heed/rl/decision.hpp"
 #include "heed/rl/environment.hpp"
 #include "heed/rl/episodes.hpp"
+#include "heed/rl/lane.hpp"
+#include "heed/rl/past_steps.hpp"
+#include "heed/rl/step_log.hpp"
 
 namespace heed {
 
 /// How actions are chosen: sampled from the policy, or the most probable.
 enum class Choice { sample, mode };
 
-/// Some of the lanes of a Rollout, which act together: what one thread plays.
-template <Policy Net, Environment World>
+/// Some of the lanes of a Rollout, which act together: what one thread plays. A lane is an agent in a scene, one run of the
+/// world with all its agents; in most worlds there is one.
+template <Policy Net, AnyEnvironment World>
 class Lanes {
  public:
   using S = typename Net::Scalar;
   using Action = typename World::Action;
 
-  /// The lanes `of` all; capacity: how many steps a policy that looks back without limit can remember.
+  /// The scenes `of` all; capacity: how many steps a policy that looks back without limit can remember.
   Lanes(const Agent<Net>& agent, const World& world, Range of, std::uint64_t seed, Index capacity)
       : net_(agent.net),
         world_(world),
-        first_(of.first),
+        agents_(std::size_t(agents_of(world))),
+        first_(std::size_t(of.first) * agents_),
         past_(past_of(agent.net, agent.layout)),
-        memory_(agent.layout, of.count, {.columns = capacity, .chunk = chunk}),
+        memory_(agent.layout, of.count * agents_of(world), {.columns = capacity, .chunk = chunk}),
         activations_(agent.layout),
-        lanes_(std::size_t(of.count)),
-        x_(world.observation(), of.count) {
-    log_.x.resize(world.observation(), 0);
-    before_.x = log_.x;
+        scenes_(std::size_t(of.count)),
+        lanes_(scenes_.size() * agents_),
+        actions_(agents_),
+        outcomes_(agents_),
+        x_(world.observation(), Index(lanes_.size())),
+        log_(world.observation()),
+        before_(world.observation(), Index(lanes_.size())) {
     for (std::size_t i = 0; i < lanes_.size(); ++i) {
       char name[32];
-      std::snprintf(name, sizeof name, "lane %zu", name_of(i));
+      std::snprintf(name, sizeof name, "lane %zu", first_ + i);
       lanes_[i].random = Random(seed, name);
       lanes_[i].own.reserve(std::size_t(std::max(world.time_limit(), Index(0))));
     }
@@ -45,38 +53,38 @@ class Lanes {
   /// Plays one whole episode in each.
   void run(const Parameters<S>& p, Choice choice) {
     log_.clear();
-    for (std::size_t i = 0; i < lanes_.size(); ++i) begin(i);
+    for (std::size_t i = 0; i < scenes_.size(); ++i) begin(i);
     play(p, choice, 0);
   }
   /// Plays so many steps in each, one episode following the other, from where they are.
   void run_steps(const Parameters<S>& p, Choice choice, Index steps) {
-    std::swap(log_, before_);
     log_.clear();
-    for (std::size_t i = 0; i < lanes_.size(); ++i)
-      if (lanes_[i].open)
+    for (std::size_t i = 0; i < scenes_.size(); ++i)
+      if (scenes_[i].open)
         take_up(i);
       else
         begin(i);
     remember(p);
     play(p, choice, steps);
+    keep_past();
   }
 
   /// Columns of x that was lived.
-  Index columns() const { return log_.columns; }
+  Index columns() const { return log_.columns(); }
   /// Sorts what was logged step by step into episodes, behind those that are there, and their columns into x.
   template <class X>
   void append_to(Episodes<S, Action>& episodes, X x) const {
     for (const Lane& lane : lanes_) {
-      for (std::size_t number : lane.own) {
-        const Logged& step = log_.steps[number];
-        x.middleCols(episodes.input.columns(), step.columns) = log_.x.middleCols(step.column, step.columns);
+      for (std::size_t i : lane.own) {
+        const auto& step = log_[i];
+        x.middleCols(episodes.input.columns(), step.columns) = log_.x(i);
         episodes.input.append(step.columns);
         episodes.actions.push_back(step.action);
         episodes.rewards.push_back(step.reward);
         episodes.log_probs.push_back(step.log_prob);
         episodes.values.push_back(step.value);
       }
-      for (const Part& part : lane.parts) {
+      for (const Lane::Part& part : lane.parts) {
         episodes.time.append(part.steps);
         episodes.past.push_back(part.past);
         episodes.truncated.push_back(part.truncated);
@@ -86,82 +94,75 @@ class Lanes {
     }
   }
 
+  /// Between runs.
+  template <class Fields>
+  void fields(Fields& f) {
+    f("scenes", scenes_);
+    f("lanes", lanes_);
+    f("past", before_);
+  }
+
  private:
   static constexpr Index chunk = 16;  // of the past, at a time
 
-  enum class Phase { acting, closing, done };  // closing: cut, and what was left is yet to be valued
-  /// Some steps of one episode, behind what was lived of it before.
-  struct Part {
-    Index steps = 0, past = 0;  // the past included
-    bool truncated = false;
-    double last_value = 0;
-  };
-  struct Lane {
-    typename World::State state{};
-    Random random{0};
-    Phase phase = Phase::done;
-    bool open = false;             // its episode goes on
-    Index taken = 0;               // steps of this run
-    Finished so_far;               // of its episode
-    std::vector<Part> parts;       // of this run
-    std::vector<std::size_t> own;  // its steps in the log
-    std::vector<Finished> finished;
-  };
-  struct Logged {
-    Index column, columns;  // of x
-    Action action;
-    double reward, value;
-    S log_prob;
-  };
-  struct Log {
-    std::vector<Logged> steps;
-    Tokens<S> x;
-    Index columns = 0;
-    void clear() { steps.clear(), columns = 0; }
-  };
+  using Phase = Lane::Phase;
 
-  /// The number of a lane among all.
-  std::size_t name_of(std::size_t lane) const { return std::size_t(first_) + lane; }
+  const typename World::State& state_of(std::size_t lane) const { return scenes_[lane / agents_].state; }
+  Index agent_of(std::size_t lane) const { return Index(lane % agents_); }
+  std::span<Lane> lanes_of(std::size_t scene) { return std::span(lanes_).subspan(scene * agents_, agents_); }
 
   void play(const Parameters<S>& p, Choice choice, Index steps) {
     while (observe()) {
       net_.extend(p, x_.leftCols(activations_.columns(net_.input)), memory_, activations_);
-      act(choice, steps);
+      choose(choice);
+      for (std::size_t scene = 0; scene < scenes_.size(); ++scene) step(scene, steps);
     }
   }
-  /// Ready to act in a first part of this run.
-  void begin(Lane& lane, const Part& part) {
-    lane.phase = Phase::acting;
-    lane.taken = 0;
-    lane.parts.assign(1, part);
-    lane.own.clear();
-    lane.finished.clear();
+  void begin(std::size_t scene) {
+    scenes_[scene].taken = 0;
+    for (Lane& lane : lanes_of(scene)) lane.clear();
+    start(scene);
   }
-  void begin(std::size_t number) {
-    begin(lanes_[number], {});
-    start(number);
-  }
-  void start(std::size_t number) {
-    Lane& lane = lanes_[number];
-    lane.state = world_.reset(lane.random);
-    lane.open = true;
-    lane.so_far = {};
-    memory_.forget(Index(number));
+  void start(std::size_t scene) {
+    scenes_[scene].state = world_.reset(lanes_of(scene)[0].random);
+    scenes_[scene].open = true;
+    for (Lane& lane : lanes_of(scene)) {
+      lane.phase = Phase::acting;
+      lane.open = true;
+      lane.so_far = {};
+      lane.parts.push_back({});
+      memory_.forget(Index(&lane - lanes_.data()));
+    }
   }
   /// What the coming steps look back at comes first in their part.
-  void take_up(std::size_t number) {
-    Lane& lane = lanes_[number];
-    const Index past = std::min(lane.parts.back().steps, past_);
-    own_.assign(lane.own.end() - past, lane.own.end());
-    begin(lane, {.steps = past, .past = past});
-    for (std::size_t i : own_) {
-      const Logged& step = before_.steps[i];
-      keep(lane, {0, step.columns, step.action, 0, 0, 0}, before_.x.middleCols(step.column, step.columns));
+  void take_up(std::size_t scene) {
+    scenes_[scene].taken = 0;
+    for (Lane& lane : lanes_of(scene)) {
+      lane.clear();
+      if (!lane.open) continue;
+      const auto number = &lane - lanes_.data();
+      const Index first = before_.time.first(number), past = before_.time.length(number);
+      lane.phase = Phase::acting;
+      lane.parts.push_back({.steps = past, .past = past});
+      for (Index i = first; i < first + past; ++i)
+        lane.own.push_back(log_.keep({.action = before_.actions[std::size_t(i)]}, before_.x(i)));
+    }
+  }
+  /// What the next run will look back at.
+  void keep_past() {
+    before_.clear();
+    for (const Lane& lane : lanes_) {
+      const Index past = lane.open ? std::min(lane.parts.back().steps, past_) : 0;
+      before_.time.append(past);
+      for (auto i = lane.own.end() - past; i != lane.own.end(); ++i) before_.append(log_[*i].action, log_.x(*i));
     }
   }
   /// The past of all lanes, encoded anew: with the parameters as they are now.
   void remember(const Parameters<S>& p) {
-    const auto past = [&](Index i) { return lanes_[std::size_t(i)].parts[0].past; };
+    const auto past = [&](Index i) {
+      const auto& parts = lanes_[std::size_t(i)].parts;
+      return parts.empty() ? Index(0) : parts[0].past;
+    };
     const Index count = Index(lanes_.size());
     for (Index i = 0; i < count; ++i)
       if (past(i) > 0) memory_.forget(i);
@@ -169,15 +170,14 @@ class Lanes {
       const auto some = [&](Index i) { return std::clamp(past(i) - first, Index(0), chunk); };
       activations_.begin(net_.time, count, some);
       if (activations_.columns(net_.time) == 0) return;
-      own_.clear();
+      some_.clear();
       for (Index i = 0; i < count; ++i)
-        for (Index t = 0; t < some(i); ++t) own_.push_back(lanes_[std::size_t(i)].own[std::size_t(first + t)]);
-      begin_input(Index(own_.size()), [&](Index i) { return log_.steps[own_[std::size_t(i)]].columns; });
+        for (Index t = 0; t < some(i); ++t) some_.push_back(lanes_[std::size_t(i)].own[std::size_t(first + t)]);
+      begin_input(Index(some_.size()), [&](Index i) { return log_[some_[std::size_t(i)]].columns; });
       Index column = 0;
-      for (std::size_t i : own_) {
-        const Logged& step = log_.steps[i];
-        x_.middleCols(column, step.columns) = log_.x.middleCols(step.column, step.columns);
-        column += step.columns;
+      for (std::size_t i : some_) {
+        x_.middleCols(column, log_[i].columns) = log_.x(i);
+        column += log_[i].columns;
       }
       net_.extend(p, x_.leftCols(column), memory_, activations_);
       memory_.advance();
@@ -199,95 +199,98 @@ class Lanes {
     going_.clear();
     for (std::size_t i = 0; i < lanes_.size(); ++i)
       if (lanes_[i].phase != Phase::done) going_.push_back(i);
-    const auto columns = [&](Index i) { return columns_of(world_, lanes_[going_[std::size_t(i)]].state); };
-    begin_input(Index(going_.size()), columns);
+    const auto columns = [&](std::size_t lane) { return columns_of(world_, state_of(lane), agent_of(lane)); };
+    begin_input(Index(going_.size()), [&](Index i) { return columns(going_[std::size_t(i)]); });
     Index column = 0;
-    for (Index i = 0; i < Index(going_.size()); ++i) {
-      const Index n = columns(i);
-      const std::size_t number = going_[std::size_t(i)];
-      world_.observe(lanes_[number].state, Write<S>(x_.middleCols(column, n)));
-      if (!x_.middleCols(column, n).allFinite())
+    for (std::size_t lane : going_) {
+      auto x = x_.middleCols(column, columns(lane));
+      heed::observe(world_, state_of(lane), agent_of(lane), Write<S>(x));
+      if (!x.allFinite())
         detail::fail("Rollout: an observation is not finite at step %ld of episode %zu",
-                     long(lanes_[number].so_far.steps), name_of(number));
-      column += n;
+                     long(lanes_[lane].so_far.steps), first_ + lane);
+      column += x.cols();
     }
     return true;
   }
-
-  void act(Choice choice, Index steps) {
+  /// An action for each that acts; what was cut is valued.
+  void choose(Choice choice) {
     Index column = 0;
     for (Index i = 0; i < Index(going_.size()); ++i) {
-      const std::size_t number = going_[std::size_t(i)];
-      Lane& lane = lanes_[number];
-      const Index columns = columns_of(world_, lane.state);
-      if (lane.phase == Phase::closing)
-        close(number, true, value(i), steps);
-      else
-        step(number, i, x_.middleCols(column, columns), choice, steps);
+      Lane& lane = lanes_[going_[std::size_t(i)]];
+      const Index columns = columns_of(world_, state_of(going_[std::size_t(i)]), agent_of(going_[std::size_t(i)]));
+      const auto handle = value_of(net_);
+      const double value = handle ? double(activations_[handle](0, i)) : 0;
+      if (lane.phase == Phase::closing) {
+        close(lane, true, value);
+      } else {
+        const Decision<Net, Action> policy(net_, activations_.view(), i);
+        const Action action = choice == Choice::sample ? policy.sample(lane.random) : policy.mode();
+        lane.own.push_back(log_.keep({.action = action, .value = value, .log_prob = policy.log_prob(action)},
+                                     x_.middleCols(column, columns)));
+      }
       column += columns;
     }
   }
-  template <class X>
-  void step(std::size_t number, Index i, const X& x, Choice choice, Index steps) {
-    Lane& lane = lanes_[number];
-    const Decision<Net, Action> policy(net_, activations_.view(), i);
-    const Action action = choice == Choice::sample ? policy.sample(lane.random) : policy.mode();
-    const S log_prob = policy.log_prob(action);
-    const Outcome outcome = world_.step(lane.state, within_bounds(world_, action));
+  void step(std::size_t number, Index steps) {
+    Scene<World>& scene = scenes_[number];
+    const std::span<Lane> lanes = lanes_of(number);
+    const auto some = [&](Phase phase) {
+      return std::any_of(lanes.begin(), lanes.end(), [&](const Lane& lane) { return lane.phase == phase; });
+    };
+    if (some(Phase::acting)) {
+      for (std::size_t i = 0; i < agents_; ++i)
+        if (lanes[i].phase == Phase::acting) actions_[i] = within_bounds(world_, log_[lanes[i].own.back()].action);
+      heed::step(world_, scene.state, std::span<const Action>(actions_), std::span(outcomes_));
+      ++scene.taken;
+      scene.open = false;
+      for (std::size_t i = 0; i < agents_; ++i) {
+        if (lanes[i].phase == Phase::acting) take(lanes[i], outcomes_[i], scene.taken == steps);
+        scene.open = scene.open || lanes[i].open;
+      }
+    }
+    const bool over = !scene.open && !some(Phase::closing);
+    if (over && scene.taken < steps) start(number);
+  }
+  void take(Lane& lane, const Outcome& outcome, bool last) {
+    const std::size_t number = std::size_t(&lane - lanes_.data());
     if (!std::isfinite(outcome.reward))
       detail::fail("Rollout: the reward is %g at step %ld of episode %zu", outcome.reward, long(lane.so_far.steps),
-                   name_of(number));
-    keep(lane, {0, x.cols(), action, outcome.reward, value(i), log_prob}, x);
+                   first_ + number);
+    log_[lane.own.back()].reward = outcome.reward;
     memory_.advance(Index(number));
     ++lane.parts.back().steps;
-    ++lane.taken;
     ++lane.so_far.steps;
     lane.so_far.total += outcome.reward;
     lane.open = !outcome.over();
-    if (lane.open && lane.taken != steps) return;
+    if (lane.open && !last) return;
     const bool cut = lane.open || (outcome.truncated && !outcome.terminated);
     if (cut && value_of(net_))
       lane.phase = Phase::closing;
     else
-      close(number, cut, 0, steps);
+      close(lane, cut, 0);
   }
-  /// Ends a part; with steps to take, and where its episode is over, another begins.
-  void close(std::size_t number, bool cut, double last_value, Index steps) {
-    Lane& lane = lanes_[number];
+  /// Ends a part.
+  void close(Lane& lane, bool cut, double last_value) {
     lane.parts.back().truncated = cut;
     lane.parts.back().last_value = last_value;
     lane.phase = Phase::done;
-    if (lane.open) return;
-    lane.finished.push_back(lane.so_far);
-    if (lane.taken >= steps) return;
-    start(number);
-    lane.phase = Phase::acting;
-    lane.parts.push_back({});
-  }
-  double value(Index i) {
-    const auto value = value_of(net_);
-    return value ? double(activations_[value](0, i)) : 0;
-  }
-  template <class X>
-  void keep(Lane& lane, Logged step, const X& x) {
-    if (log_.x.cols() < log_.columns + step.columns)
-      log_.x.conservativeResize(x.rows(), 2 * (log_.columns + step.columns));
-    step.column = log_.columns;
-    log_.x.middleCols(step.column, step.columns) = x;
-    log_.columns += step.columns;
-    lane.own.push_back(log_.steps.size());
-    log_.steps.push_back(step);
+    if (!lane.open) lane.finished.push_back(lane.so_far);
   }
 
   const Net net_;
   const World world_;
-  Index first_, past_;
+  std::size_t agents_, first_;
+  Index past_;
   Memory<S> memory_;
   Activations<S> activations_;
+  std::vector<Scene<World>> scenes_;
   std::vector<Lane> lanes_;
-  std::vector<std::size_t> going_, own_;
+  std::vector<std::size_t> going_, some_;
+  std::vector<Action> actions_;  // of one scene
+  std::vector<Outcome> outcomes_;
   Tokens<S> x_;
-  Log log_, before_;  // of this run, and of the one before
+  StepLog<S, Action> log_;       // of this run
+  PastSteps<S, Action> before_;  // of the one before
 };
 
 }  // namespace heed

@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -27,6 +28,14 @@ class RecentReturns {
     for (double r : recent_) sum += r;
     return sum / double(recent_.size());
   }
+
+  template <class Fields>
+  void fields(Fields& f) {
+    f.same("most", most_);
+    f("count", count_);
+    f("last", recent_);
+  }
+  bool valid() const { return count_ >= 0 && Index(recent_.size()) == std::min(count_, most_); }
 
  private:
   Index most_, count_ = 0;

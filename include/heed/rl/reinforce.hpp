@@ -57,7 +57,8 @@ struct ReinforceStatistics {
 /// left where there is one; without one it counts as complete.
 ///
 /// An executor, such as Threads, may share the work out; the results are the same bits whichever it is.
-template <Policy Net, DiscreteEnvironment World>
+template <Policy Net, AnyEnvironment World>
+requires std::same_as<typename World::Action, Index>
 class Reinforce {
  public:
   using S = typename Net::Scalar;
@@ -124,6 +125,17 @@ class Reinforce {
   Index episodes() const { return recent_.count(); }
   /// Mean return of the last `config.recent` episodes, of fewer at the start, of none minus infinity.
   double mean_return() const { return recent_.mean(); }
+
+  /// Between iterations: what goes on is this and the agent's weights.
+  template <class Fields>
+  void fields(Fields& f) {
+    f("agent", agent_);
+    f("adam", adam_);
+    f("rollout", rollout_);
+    f("recent", recent_);
+    f("running_mean", running_mean_);
+    f("has_running_mean", has_running_mean_);
+  }
 
  private:
   using Shard = typename Shards<S>::Shard;

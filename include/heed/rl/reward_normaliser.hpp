@@ -32,6 +32,11 @@ class RewardNormaliser {
     return std::clamp(reward / std::sqrt(returns.variance(0) + returns.epsilon), -returns.clip, returns.clip);
   }
 
+  template <class Fields>
+  void fields(Fields& f) {
+    f("returns", returns);
+  }
+
  private:
   double gamma_;
 };

@@ -15,7 +15,7 @@ namespace heed {
 ///
 /// Many lanes of a large policy fall into groups, which depend on their number and the layout alone, and an executor such
 /// as Threads may share the groups out: the episodes are the same bits whichever it is.
-template <Policy Net, Environment World>
+template <Policy Net, AnyEnvironment World>
 class Rollout {
  public:
   using S = typename Net::Scalar;
@@ -42,6 +42,11 @@ class Rollout {
                                        Executor executor = {}) {
     if (steps < 1) detail::fail("Rollout: %ld steps, but at least 1 is needed", long(steps));
     return play(p, executor, [&](auto& group) { group.run_steps(p, choice, steps); });
+  }
+
+  template <class Fields>
+  void fields(Fields& f) {
+    f("groups", groups_);
   }
 
  private:
@@ -72,12 +77,12 @@ class Rollout {
       if (points(agent.net) && !(agent.net.logits.axis == agent.net.input))
         detail::fail("Rollout: the policy points along axis %d, but the entities lie along axis %d",
                      agent.net.logits.axis.id, Axis(agent.net.input).id);
-    if (EntityEnvironment<World> && agent.net.input == agent.net.time)
+    if (shows_entities<World> && agent.net.input == agent.net.time)
       detail::fail("Rollout: the world shows sets of entities, but the policy takes one column a step");
   }
   /// How many actions there are, or how many numbers an action has.
   static Index actions_of(const World& world) {
-    if constexpr (DiscreteEnvironment<World>)
+    if constexpr (std::same_as<Action, Index>)
       return world.actions();
     else
       return Action::RowsAtCompileTime;
@@ -117,7 +122,7 @@ struct Returns {
 };
 
 /// Plays fresh episodes with the policy as it is, by default with its most probable actions.
-template <Policy Net, Environment World>
+template <Policy Net, AnyEnvironment World>
 Returns evaluate(const Agent<Net>& agent, const World& world, Index episodes, std::uint64_t seed,
                  Choice choice = Choice::mode, Executor executor = {}) {
   return Returns::of(Rollout<Net, World>(agent, world, episodes, seed).run(agent.p, choice, executor));

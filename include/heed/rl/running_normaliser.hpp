@@ -47,6 +47,12 @@ class RunningNormaliser {
   void normalise(Read<float> x, Write<float> y) const { put(x, y); }
   void normalise(Read<double> x, Write<double> y) const { put(x, y); }
 
+  template <class Fields>
+  void fields(Fields& f) {
+    f("state", state);
+  }
+  bool valid() const { return count() >= 0 && (state.tail(size_).array() >= 0).all(); }
+
  private:
   template <class M>
   void check(const M& x) const {

@@ -78,7 +78,7 @@ inline std::vector<const TensorInfo*> match(const std::filesystem::path& path, c
       continue;
     }
     if (t->shape != shape) report(e.name + " is " + shown(t->shape) + ", expected " + shown(shape));
-    if (!t->readable()) report(e.name + " is " + shown(t->dtype) + ", but only F32 and F64 are read");
+    if (!t->is_weight()) report(e.name + " is " + shown(t->dtype) + ", but only F32 and F64 are read");
     expected[std::size_t(t - tensors.begin())] = true;
     found.push_back(&*t);
   }
@@ -88,24 +88,35 @@ inline std::vector<const TensorInfo*> match(const std::filesystem::path& path, c
   return found;
 }
 
-/// The length and the JSON text of the header of a file that holds the entries of a layout in order, padded with spaces
-/// so that what follows begins at a multiple of 8 bytes.
-inline std::string safetensors_header(const std::filesystem::path& path, const Layout& layout, const char* dtype,
-                                      std::size_t item_size) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  for (const Entry& e : layout.entries()) {
-    const std::uint64_t begin = std::uint64_t(e.offset) * item_size;
-    nlohmann::ordered_json& entry = header[e.name];
-    entry["dtype"] = dtype;
-    entry["shape"] = sizes_of(e.shape);
-    entry["data_offsets"] = Sizes{begin, begin + std::uint64_t(e.size()) * item_size};
-  }
-  std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
-  // What cannot be read again is not written: a name that is not UTF-8, for one.
-  match(path, layout, SafetensorsParser::parse(path, text));
+/// The length and the JSON text of the header of a file with these entries, padded with spaces so that what follows
+/// begins at a multiple of 8 bytes.
+inline std::string safetensors_header(const std::vector<TensorInfo>& tensors) {
+  const auto quoted = [](const std::string& text) {
+    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+  };
+  const auto listed = [](const Sizes& sizes) { return nlohmann::json(sizes).dump(); };
+  std::string text;
+  for (const TensorInfo& t : tensors)
+    text += (text.empty() ? "{" : ",") + quoted(t.name) + ":{\"dtype\":" + quoted(t.dtype) +
+            ",\"shape\":" + listed(t.shape) + ",\"data_offsets\":" + listed({t.begin, t.end}) + "}";
+  text += text.empty() ? "{}" : "}";
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const std::uint64_t length = text.size();
   return std::string(reinterpret_cast<const char*>(&length), sizeof length) + text;
+}
+
+/// The same of a file that holds the entries of a layout in order.
+inline std::string safetensors_header(const std::filesystem::path& path, const Layout& layout, const char* dtype,
+                                      std::size_t item_size) {
+  std::vector<TensorInfo> tensors;
+  for (const Entry& e : layout.entries()) {
+    const std::uint64_t begin = std::uint64_t(e.offset) * item_size;
+    tensors.push_back({e.name, dtype, sizes_of(e.shape), begin, begin + std::uint64_t(e.size()) * item_size});
+  }
+  const std::string header = safetensors_header(tensors);
+  // What cannot be read again is not written: a name that is not UTF-8, for one.
+  match(path, layout, SafetensorsParser::parse(path, header.substr(sizeof(std::uint64_t))));
+  return header;
 }
 
 }  // namespace heed::detail

@@ -1,0 +1,48 @@
+#pragma once
+#include <vector>
+
+#include "heed/core/tokens.hpp"
+
+namespace heed {
+
+/// What was lived, step by step in the order in which it was: of many episodes that are played side by side. It keeps its
+/// room.
+template <class S, class Action>
+class StepLog {
+ public:
+  struct Step {
+    Index column = 0, columns = 0;  // of x
+    Action action{};
+    double reward = 0, value = 0;
+    S log_prob = 0;
+  };
+
+  explicit StepLog(Index observation) : x_(observation, 0) {}
+
+  /// Adds a step that saw x; returns its number.
+  template <class X>
+  std::size_t keep(Step step, const X& x) {
+    step.column = columns_;
+    step.columns = x.cols();
+    columns_ += x.cols();
+    if (x_.cols() < columns_) x_.conservativeResize(x_.rows(), 2 * columns_);
+    x_.middleCols(step.column, step.columns) = x;
+    steps_.push_back(step);
+    return steps_.size() - 1;
+  }
+  Step& operator[](std::size_t i) { return steps_[i]; }
+  const Step& operator[](std::size_t i) const { return steps_[i]; }
+  /// What step i saw.
+  auto x(std::size_t i) const { return x_.middleCols(steps_[i].column, steps_[i].columns); }
+  /// Of x, in all.
+  Index columns() const { return columns_; }
+
+  void clear() { steps_.clear(), columns_ = 0; }
+
+ private:
+  std::vector<Step> steps_;
+  Tokens<S> x_;
+  Index columns_ = 0;
+};
+
+}  // namespace heed
