@@ -235,19 +235,3 @@ TEST_CASE("no optimizer allocates") {
     check_optimizers<double>(width);
   }
 }
-
-TEST_CASE("CartPole does not allocate") {
-  if (!counted()) return;
-  const heed::CartPole world;
-  heed::Random random(1);
-  Tokens<float> x(4, 2);
-  Tokens<double> precise(4, 2);
-  check_quiet("CartPole", [&] {
-    auto state = world.reset(random);
-    for (Index i = 0; i < 5; ++i) {
-      world.step(state, i % 2);
-      world.observe<float>(state, x.col(1));
-      world.observe<double>(state, precise.col(1));
-    }
-  });
-}
