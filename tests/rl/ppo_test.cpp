@@ -7,32 +7,13 @@
 #include "heed/networks/mlp_policy.hpp"
 #include "heed/networks/transformer_policy.hpp"
 #include "heed/networks/with_critic.hpp"
+#include "rl/recall.hpp"
 #include "support.hpp"
 #include "support/executors.hpp"
 
 using namespace heed;
 
 namespace {
-
-/// A bit is shown once; three steps later it is to be named. Other steps bring nothing.
-struct Recall {
-  struct State {
-    Index bit, t = 0;
-  };
-  using Action = Index;
-  State reset(Random& random) const { return {.bit = random.below(2)}; }
-  Outcome step(State& s, Index action) const {
-    const bool last = ++s.t == 4;
-    return {.reward = !last ? 0.0 : action == s.bit ? 1.0 : -1.0, .terminated = last, .truncated = false};
-  }
-  Index observation() const { return 2; }
-  Index actions() const { return 2; }
-  Index time_limit() const { return 4; }
-  template <class S>
-  void observe(const State& s, Write<S> x) const {
-    x.col(0) << S(s.t == 0 ? 2 * s.bit - 1 : 0), S(s.t == 3);
-  }
-};
 
 template <class Net>
 Agent<Net> make_agent(typename Net::Config config, Index observation = 4) {
@@ -210,7 +191,7 @@ TEST_CASE("pieces: every step is learned from once, with the past that there is"
 }
 
 TEST_CASE("ppo: what was shown is recalled, which a policy without memory cannot", "[learning]") {
-  const Recall world;
+  const support::Recall world;
   const PpoConfig config{
       .learning_rate = 1e-2, .lanes = 16, .steps = 32, .epochs = 4, .minibatches = 4, .entropy = 0.02};
   Agent<AttentionPolicy<float>> attentive(

@@ -34,6 +34,8 @@ struct Episodes {
   std::vector<char>
       truncated;  ///< for each episode: cut, by a time limit or since enough was lived, and not terminated
   std::vector<double> last_value;  ///< for each episode: the learned value of what a cut left, else 0
+  std::vector<Index> lane;         ///< for each episode: where it was played
+  std::vector<char> open;          ///< for each episode: it goes on, with the next part that is lived in its lane
   std::vector<Finished> finished;  ///< episodes that ended
 
   Index count() const { return time.count(); }
@@ -58,6 +60,8 @@ struct Episodes {
     past.clear();
     truncated.clear();
     last_value.clear();
+    lane.clear();
+    open.clear();
     finished.clear();
   }
   /// Room for x, at least so many columns.

@@ -11,6 +11,7 @@
 #include "heed/rl/episodes.hpp"
 #include "heed/rl/lane.hpp"
 #include "heed/rl/past_steps.hpp"
+#include "heed/rl/running_normaliser.hpp"
 #include "heed/rl/step_log.hpp"
 
 namespace heed {
@@ -50,20 +51,25 @@ class Lanes {
     }
   }
 
-  /// Plays one whole episode in each.
-  void run(const Parameters<S>& p, Choice choice) {
+  /// Plays one whole episode in each. The policy sees observations as the normaliser has them, if there is one; what is
+  /// kept is what the world showed.
+  void run(const Parameters<S>& p, Choice choice, const RunningNormaliser* normaliser) {
+    normaliser_ = normaliser;
     log_.clear();
+    lived_from_ = 0;
     for (std::size_t i = 0; i < scenes_.size(); ++i) begin(i);
     play(p, choice, 0);
   }
   /// Plays so many steps in each, one episode following the other, from where they are.
-  void run_steps(const Parameters<S>& p, Choice choice, Index steps) {
+  void run_steps(const Parameters<S>& p, Choice choice, Index steps, const RunningNormaliser* normaliser) {
+    normaliser_ = normaliser;
     log_.clear();
     for (std::size_t i = 0; i < scenes_.size(); ++i)
       if (scenes_[i].open)
         take_up(i);
       else
         begin(i);
+    lived_from_ = log_.columns();
     remember(p);
     play(p, choice, steps);
     keep_past();
@@ -71,10 +77,13 @@ class Lanes {
 
   /// Columns of x that was lived.
   Index columns() const { return log_.columns(); }
+  /// Those of the last run alone, without their past.
+  auto observed() const { return log_.x_from(lived_from_); }
   /// Sorts what was logged step by step into episodes, behind those that are there, and their columns into x.
   template <class X>
   void append_to(Episodes<S, Action>& episodes, X x) const {
     for (const Lane& lane : lanes_) {
+      const Index number = Index(first_) + Index(&lane - lanes_.data());
       for (std::size_t i : lane.own) {
         const auto& step = log_[i];
         x.middleCols(episodes.input.columns(), step.columns) = log_.x(i);
@@ -89,6 +98,8 @@ class Lanes {
         episodes.past.push_back(part.past);
         episodes.truncated.push_back(part.truncated);
         episodes.last_value.push_back(part.last_value);
+        episodes.lane.push_back(number);
+        episodes.open.push_back(lane.open && &part == &lane.parts.back());
       }
       episodes.finished.insert(episodes.finished.end(), lane.finished.begin(), lane.finished.end());
     }
@@ -179,6 +190,7 @@ class Lanes {
         x_.middleCols(column, log_[i].columns) = log_.x(i);
         column += log_[i].columns;
       }
+      normalise(column);
       net_.extend(p, x_.leftCols(column), memory_, activations_);
       memory_.advance();
     }
@@ -210,7 +222,14 @@ class Lanes {
                      long(lanes_[lane].so_far.steps), first_ + lane);
       column += x.cols();
     }
+    normalise(column);
     return true;
+  }
+  /// Makes of what the world showed what the policy sees.
+  void normalise(Index columns) {
+    if (!normaliser_) return;
+    shown_ = x_;
+    normaliser_->normalise(x_.leftCols(columns), x_.leftCols(columns));
   }
   /// An action for each that acts; what was cut is valued.
   void choose(Choice choice) {
@@ -226,7 +245,7 @@ class Lanes {
         const Decision<Net, Action> policy(net_, activations_.view(), i);
         const Action action = choice == Choice::sample ? policy.sample(lane.random) : policy.mode();
         lane.own.push_back(log_.keep({.action = action, .value = value, .log_prob = policy.log_prob(action)},
-                                     x_.middleCols(column, columns)));
+                                     (normaliser_ ? shown_ : x_).middleCols(column, columns)));
       }
       column += columns;
     }
@@ -288,9 +307,11 @@ class Lanes {
   std::vector<std::size_t> going_, some_;
   std::vector<Action> actions_;  // of one scene
   std::vector<Outcome> outcomes_;
-  Tokens<S> x_;
-  StepLog<S, Action> log_;       // of this run
-  PastSteps<S, Action> before_;  // of the one before
+  Tokens<S> x_, shown_;                            // as the policy sees it; as the world showed it
+  const RunningNormaliser* normaliser_ = nullptr;  // of this run
+  Index lived_from_ = 0;                           // column of the log
+  StepLog<S, Action> log_;                         // of this run
+  PastSteps<S, Action> before_;                    // of the one before
 };
 
 }  // namespace heed

@@ -13,6 +13,9 @@ namespace heed {
 /// one stopped. What such a part looks back at, in its episode, is encoded anew with the parameters as they are then:
 /// acting and learning see the same.
 ///
+/// With a normaliser the policy sees all observations as the statistics have them at that time, those of the past, too,
+/// and so do the episodes that are returned; it is only read. `take_in` is how it learns what was observed.
+///
 /// Many lanes of a large policy fall into groups, which depend on their number and the layout alone, and an executor such
 /// as Threads may share the groups out: the episodes are the same bits whichever it is.
 template <Policy Net, AnyEnvironment World>
@@ -34,14 +37,19 @@ class Rollout {
   }
 
   /// Plays one episode in each lane, and returns them all.
-  const Episodes<S, Action>& run(const Parameters<S>& p, Choice choice = Choice::sample, Executor executor = {}) {
-    return play(p, executor, [&](auto& group) { group.run(p, choice); });
+  const Episodes<S, Action>& run(const Parameters<S>& p, Choice choice = Choice::sample, Executor executor = {},
+                                 const RunningNormaliser* normaliser = nullptr) {
+    return play(p, executor, normaliser, [&](auto& group) { group.run(p, choice, normaliser); });
   }
   /// Plays so many steps in each lane.
   const Episodes<S, Action>& run_steps(const Parameters<S>& p, Index steps, Choice choice = Choice::sample,
-                                       Executor executor = {}) {
+                                       Executor executor = {}, const RunningNormaliser* normaliser = nullptr) {
     if (steps < 1) detail::fail("Rollout: %ld steps, but at least 1 is needed", long(steps));
-    return play(p, executor, [&](auto& group) { group.run_steps(p, choice, steps); });
+    return play(p, executor, normaliser, [&](auto& group) { group.run_steps(p, choice, steps, normaliser); });
+  }
+  /// Takes what the world showed in the last run, each step once, into the statistics.
+  void take_in(RunningNormaliser& normaliser) const {
+    for (const auto& group : groups_) normaliser.update(group.observed());
   }
 
   template <class Fields>
@@ -51,15 +59,17 @@ class Rollout {
 
  private:
   template <class Group>
-  const Episodes<S, Action>& play(const Parameters<S>& p, Executor executor, Group play_group) {
+  const Episodes<S, Action>& play(const Parameters<S>& p, Executor executor, const RunningNormaliser* normaliser,
+                                  Group play_group) {
     if (p.flat.size() != parameters_)
       detail::fail("Rollout: %ld parameters, but the agent has %ld", long(p.flat.size()), long(parameters_));
     executor.run(Index(groups_.size()), [&](Index i) { play_group(groups_[std::size_t(i)]); });
     episodes_.clear();
     Index columns = 0;
     for (const auto& group : groups_) columns += group.columns();
-    const auto x = episodes_.reserve(observation_, columns);
+    auto x = episodes_.reserve(observation_, columns);
     for (auto& group : groups_) group.append_to(episodes_, x);
+    if (normaliser) normaliser->normalise(x, x);
     return episodes_;
   }
   /// A step of a group is worth so many lanes x weights and so many lanes: less is sooner done in one.
@@ -121,11 +131,12 @@ struct Returns {
   }
 };
 
-/// Plays fresh episodes with the policy as it is, by default with its most probable actions.
+/// Plays fresh episodes with the policy as it is, by default with its most probable actions. A policy that learned from
+/// normalised observations needs the normaliser, `trainer.observation_normaliser()`.
 template <Policy Net, AnyEnvironment World>
 Returns evaluate(const Agent<Net>& agent, const World& world, Index episodes, std::uint64_t seed,
-                 Choice choice = Choice::mode, Executor executor = {}) {
-  return Returns::of(Rollout<Net, World>(agent, world, episodes, seed).run(agent.p, choice, executor));
+                 Choice choice = Choice::mode, Executor executor = {}, const RunningNormaliser* normaliser = nullptr) {
+  return Returns::of(Rollout<Net, World>(agent, world, episodes, seed).run(agent.p, choice, executor, normaliser));
 }
 
 }  // namespace heed

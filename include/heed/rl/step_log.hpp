@@ -34,6 +34,8 @@ class StepLog {
   const Step& operator[](std::size_t i) const { return steps_[i]; }
   /// What step i saw.
   auto x(std::size_t i) const { return x_.middleCols(steps_[i].column, steps_[i].columns); }
+  /// What was seen from a column on.
+  auto x_from(Index column) const { return x_.middleCols(column, columns_ - column); }
   /// Of x, in all.
   Index columns() const { return columns_; }
 
