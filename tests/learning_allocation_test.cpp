@@ -17,7 +17,9 @@
 #include "heed/environments/t_maze.hpp"
 #include "heed/networks/attention_q.hpp"
 #include "heed/networks/patch_q.hpp"
+#include "heed/networks/signal_policy.hpp"
 #include "heed/rl/dqn.hpp"
+#include "heed/rl/ppo.hpp"
 #include "heed/rl/reward_normaliser.hpp"
 
 using namespace support;
@@ -141,4 +143,21 @@ TEST_CASE("Dqn does not allocate once the largest batch was seen") {
   check_dqn<heed::AttentionQ<float>>({.observation = 4, .actions = 2, .dueling = true}, heed::CartPole(50));
   check_dqn<heed::PatchQ<float>>(
       {.actions = 3, .image = heed::CatchBall::board, .patch = {5, 1}, .width = 8, .heads = 2}, heed::CatchBall());
+}
+
+TEST_CASE("Ppo does not allocate on signals, nor what asks for the attention") {
+  if (!counted()) return;
+  using Net = heed::SignalPolicy<float>;
+  const heed::BrainSignal world;
+  heed::Agent<Net> agent({.observation = world.observation(), .actions = 5, .samples = world.samples(), .value = true},
+                         1);
+  heed::Ppo trainer(agent, world, {.lanes = 8, .steps = 2});
+  for (int i = 0; i < 3; ++i) trainer.iterate();
+  check_quiet("iterate", [&] { trainer.iterate(); });
+  heed::Activations<float> a(agent.layout);
+  const Tokens<float> x = random<float>(world.observation(), 3, 1);
+  Tokens<float> weights(3, 1);
+  a.begin(agent.net.time, {1}), a.begin(agent.net.input, {3});
+  agent.net.forward(agent.p, x, a);
+  check_quiet("weights", [&] { agent.net.body.weights(agent.p, a, 0, 0, weights); });
 }

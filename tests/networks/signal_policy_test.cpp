@@ -131,7 +131,7 @@ TEST_CASE("signal policy: weights of each step and head are those that the featu
   CHECK(some_zero);  // sparsemax
 }
 
-TEST_CASE("signal policy: each step alone, whatever the order of its tokens; acting equals learning") {
+TEST_CASE("signal policy: each step alone, whatever the order of its tokens, and acting equals learning") {
   Case c({.samples = 3, .value = true});
   c.begin(steps, seen);
   const Tokens<double> x = random<double>(5, seen.columns(), 5), before = c.forward(x);
