@@ -3,7 +3,7 @@
 
 void add_agents(Worlds& worlds) {
   worlds["predators_and_prey"] = [](const Run& run) {
-    const heed::PredatorsAndPrey world;
+    const heed::PredatorsAndPrey world({.limit = run.task.at("limit"), .prey_speed = run.task.at("prey_speed")});
     const heed::Index all = world.config.predators + world.config.prey;
     if (run.policy.at("network") == "mlp") return ppo<heed::MlpPolicy<float>>(heed::Padded(world, all), run);
     auto agent = make_agent<heed::EntityPolicy<float>>(world, run);

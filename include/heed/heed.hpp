@@ -116,6 +116,7 @@
 #include "heed/optimizers/clip.hpp"
 #include "heed/optimizers/schedule.hpp"
 #include "heed/optimizers/sgd.hpp"
+#include "heed/rl/action_masks.hpp"
 #include "heed/rl/actor_critic.hpp"
 #include "heed/rl/actor_critic_config.hpp"
 #include "heed/rl/decision.hpp"

@@ -144,6 +144,8 @@ TEST_CASE("policies and value networks: gradients") {
   for (const bool value : {false, true}) {
     check_gradient<MlpPolicy<double>>({.hidden = {5, 4}, .value = value});
     check_gradient<MlpGaussianPolicy<double>>({.hidden = {5}, .value = value, .activation = Nonlinearity::silu});
+    check_gradient<MlpGaussianPolicy<double>>({.hidden = {5}, .value = value, .state_dependent = true});
+    check_gradient<MlpMultiPolicy<double>>({.choices = {2, 3}, .hidden = {5}, .value = value});
     check_gradient<AttentionPolicy<double>>({.window = 4, .width = 5, .hidden = 6, .value = value});
     check_gradient<TransformerPolicy<double>>({.width = 6, .heads = 2, .layers = 2, .inner = 7, .value = value});
   }

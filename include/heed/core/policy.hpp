@@ -24,7 +24,10 @@ concept Network = requires(Scope at, const typename N::Config& config) {
 /// - `logits`: a column a decision, along time; or, of a network that points, one row along a child axis of time: action
 ///   i is to choose the i-th entity of the step.
 ///
-///   or, of actions that are vectors of numbers, `mean` and `log_std`: of a Gaussian, a column a decision, along time.
+///   or, of actions that are vectors of numbers, `mean` and `log_std`: of a Gaussian, a column a decision, along time,
+///   which is squashed where `squashed` is true.
+///
+/// Of several actions at once `choices` says how many each has; their logits stand below each other.
 ///
 /// A network with a `value` handle that is not empty has a learned value, too.
 template <class N>

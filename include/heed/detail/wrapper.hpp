@@ -10,6 +10,7 @@ class Wrapper {
   using Action = typename World::Action;
 
   Index actions() const requires DiscreteEnvironment<World> { return world_.actions(); }
+  Action choices() const requires MultiDiscreteEnvironment<World> { return world_.choices(); }
   Action low() const requires ContinuousEnvironment<World> { return world_.low(); }
   Action high() const requires ContinuousEnvironment<World> { return world_.high(); }
   Index observation() const { return world_.observation(); }

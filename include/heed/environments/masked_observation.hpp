@@ -23,6 +23,10 @@ class MaskedObservation : public detail::Wrapper<World> {
   Index time_limit() const { return this->world_.time_limit(); }
   Index entities(const State& s) const requires EntityEnvironment<World> { return this->world_.entities(s); }
 
+  void allowed(const State& s, std::span<bool> mask) const requires(masks_actions<World>) {
+    this->world_.allowed(s, mask);
+  }
+
   State reset(Random& random) const { return this->world_.reset(random); }
   Outcome step(State& s, const Action& action) const { return this->world_.step(s, action); }
 

@@ -31,6 +31,10 @@ requires(!EntityEnvironment<World>) class ObservationWindow : public detail::Wra
   Index observation() const { return n_ * this->world_.observation(); }
   Index time_limit() const { return this->world_.time_limit(); }
 
+  void allowed(const State& s, std::span<bool> mask) const requires(masks_actions<World>) {
+    this->world_.allowed(s.inner[place(s.steps)], mask);
+  }
+
   State reset(Random& random) const {
     State s;
     s.inner[0] = this->world_.reset(random);

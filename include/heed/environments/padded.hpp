@@ -29,10 +29,18 @@ requires(shows_entities<World>) class Padded {
   Index observation() const { return most_ * (world_.observation() + 1); }
   Index time_limit() const { return world_.time_limit(); }
   Index actions() const requires(many || DiscreteEnvironment<World>) { return world_.actions(); }
+  Action choices() const requires MultiDiscreteEnvironment<World> { return world_.choices(); }
   Action low() const requires ContinuousEnvironment<World> { return world_.low(); }
   Action high() const requires ContinuousEnvironment<World> { return world_.high(); }
   Index agents() const requires many { return world_.agents(); }
   bool acts(const State& s, Index agent) const requires many { return world_.acts(s, agent); }
+
+  void allowed(const State& s, std::span<bool> mask) const requires(!many && masks_actions<World>) {
+    world_.allowed(s, mask);
+  }
+  void allowed(const State& s, Index agent, std::span<bool> mask) const requires(many&& masks_actions<World>) {
+    world_.allowed(s, agent, mask);
+  }
 
   State reset(Random& random) const { return world_.reset(random); }
   Outcome step(State& s, const Action& action) const requires(!many) { return world_.step(s, action); }

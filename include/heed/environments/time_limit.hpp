@@ -27,6 +27,10 @@ class TimeLimit : public detail::Wrapper<World> {
   }
   Index entities(const State& s) const requires EntityEnvironment<World> { return this->world_.entities(s.inner); }
 
+  void allowed(const State& s, std::span<bool> mask) const requires(masks_actions<World>) {
+    this->world_.allowed(s.inner, mask);
+  }
+
   State reset(Random& random) const { return {this->world_.reset(random)}; }
 
   Outcome step(State& s, const Action& action) const {

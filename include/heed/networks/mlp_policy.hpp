@@ -12,6 +12,13 @@ struct MlpPolicyConfig {
   bool value = false;                    ///< whether it learns a value, too
   Nonlinearity activation = Nonlinearity::tanh;
 };
+struct MlpMultiPolicyConfig {
+  Index observation = 0;
+  std::vector<Index> choices;            ///< actions at once: how many each has
+  std::vector<Index> hidden = {64, 64};  ///< widths of the hidden layers
+  bool value = false;                    ///< whether it learns a value, too
+  Nonlinearity activation = Nonlinearity::tanh;
+};
 struct MlpValueConfig {
   Index observation = 0;
   std::vector<Index> hidden = {64, 64};
@@ -22,12 +29,16 @@ struct MlpGaussianPolicyConfig {
   std::vector<Index> hidden = {64, 64};  ///< widths of the hidden layers
   bool value = false;                    ///< whether it learns a value, too
   Nonlinearity activation = Nonlinearity::tanh;
-  double log_std = 0;  ///< logarithm of the deviations at first
+  double log_std = 0;            ///< logarithm of the deviations at first
+  bool state_dependent = false;  ///< whether the deviations depend on what is observed
+  bool squashed = false;         ///< whether actions are squashed into the world's bounds
 };
 
 /// A multi-layer perceptron of the newest observation alone: see MlpBody.
 template <class S>
 using MlpPolicy = PolicyNetwork<MlpBody<S>, MlpPolicyConfig>;
+template <class S>
+using MlpMultiPolicy = PolicyNetwork<MlpBody<S>, MlpMultiPolicyConfig>;
 template <class S>
 using MlpGaussianPolicy = GaussianPolicyNetwork<MlpBody<S>, MlpGaussianPolicyConfig>;
 template <class S>

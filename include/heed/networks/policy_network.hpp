@@ -1,4 +1,7 @@
 #pragma once
+#include <numeric>
+#include <vector>
+
 #include "heed/core/policy.hpp"
 #include "heed/layers/linear.hpp"
 
@@ -9,6 +12,9 @@ namespace heed {
 ///   logits = Wp features + bp    value = wv features + bv
 ///
 ///   Wp ("policy"): orthogonal with gain 0.01, so that all actions start equally likely    wv ("value"): orthogonal
+///
+/// Config::actions says how many actions there are; instead of it Config::choices, of several actions at once, how many
+/// each of them has: their logits stand below each other, see MultiCategorical.
 template <class Body, class Settings>
 class PolicyNetwork {
  public:
@@ -18,18 +24,20 @@ class PolicyNetwork {
   Body body;
   Linear<S> policy_head, value_head;
   Columns<> logits;
-  Columns<1> value;  // empty where there is no learned value
+  Columns<1> value;            // empty where there is no learned value
+  std::vector<Index> choices;  // empty where there is one action at a time
   Axis time, input;
   Index observation;
 
   PolicyNetwork(Scope at, const Config& c)
       : body(at, c),
-        policy_head(at / "policy", body.features.rows, c.actions, LinearInit::orthogonal(0.01)),
+        policy_head(at / "policy", body.features.rows, logits_of(c), LinearInit::orthogonal(0.01)),
         value_head({}, {}),
-        logits(at.columns(c.actions)),
+        logits(at.columns(logits_of(c))),
         time(at.axis()),
         input(body.input()),
         observation(body.observation()) {
+    if constexpr (requires { c.choices; }) choices.assign(c.choices.begin(), c.choices.end());
     if (!c.value) return;
     value_head = Linear<S>(at / "value", body.features.rows, 1, LinearInit::orthogonal(1));
     value = at.columns<1>();
@@ -55,6 +63,12 @@ class PolicyNetwork {
   }
 
  private:
+  static Index logits_of(const Config& c) {
+    if constexpr (requires { c.choices; })
+      return std::accumulate(c.choices.begin(), c.choices.end(), Index(0));
+    else
+      return c.actions;
+  }
   void heads(ParametersView<const S> p, ActivationsView<S> a) const {
     policy_head.forward(p, a[body.features], a[logits]);
     if (value) value_head.forward(p, a[body.features], a[value]);

@@ -1,7 +1,9 @@
 #pragma once
 #include "heed/core/policy.hpp"
 #include "heed/distributions/categorical.hpp"
-#include "heed/distributions/gaussian.hpp"
+#include "heed/distributions/multi_categorical.hpp"
+#include "heed/distributions/squashed_gaussian.hpp"
+#include "heed/rl/action_masks.hpp"
 #include "heed/rl/environment.hpp"
 
 namespace heed {
@@ -13,12 +15,20 @@ bool points(const Net& net) {
   return !(net.logits.axis == net.time);
 }
 
-/// What a policy that has computed its logits chooses from at column i of its time: one of its actions, or one of the
-/// entities in sight.
+namespace detail {
+inline auto mask_of(Allowed allowed) {
+  return Eigen::Map<const Tokens<bool>>(allowed.data(), Index(allowed.size()), 1);
+}
+}  // namespace detail
+
+/// What a policy that has computed its logits chooses from at column i of its time: one of its actions, of those that are
+/// allowed, or one of the entities in sight.
 template <Policy Net, class S = typename Net::Scalar>
-Categorical<S> decision(const Net& net, ActivationsView<S> a, Index i) {
+Categorical<S> decision(const Net& net, ActivationsView<S> a, Index i, Allowed allowed = {}) {
   const auto logits = a[net.logits];
-  return points(net) ? Categorical<S>(logits, a.sequences(net.logits.axis), i) : Categorical<S>(logits, i);
+  if (points(net)) return Categorical<S>(logits, a.sequences(net.logits.axis), i);
+  if (allowed.empty()) return Categorical<S>(logits, i);
+  return Categorical<S>(logits.col(i), 0, detail::mask_of(allowed));
 }
 
 /// Where the gradient of the logits of that decision is to be added: actions x 1.
@@ -30,7 +40,11 @@ Write<S> decision_gradient(const Net& net, ActivationsView<S> a, Index i) {
 }
 
 /// What a policy decides at column i of its time, whatever the actions are: their distribution, and where its gradients
-/// go. Actions are numbers where the network has logits, and vectors of numbers where it has `mean` and `log_std`.
+/// go. Actions are numbers where the network has logits, several at once where it has choices, and vectors of numbers
+/// where it has `mean` and `log_std`.
+///
+/// The entropy, and its gradient, are asked for with the action that was taken: where there is no closed form (of what is
+/// squashed) they are estimates from it.
 template <class Net, class Action>
 class Decision;
 
@@ -39,21 +53,68 @@ requires requires(const Net net) { net.logits; }
 class Decision<Net, Index> {
  public:
   using S = typename Net::Scalar;
-  Decision(const Net& net, ActivationsView<S> a, Index i)
-      : policy_(decision(net, a, i)), dlogits_(decision_gradient(net, a, i)) {}
+  Decision(const Net& net, ActivationsView<S> a, Index i, Allowed allowed = {})
+      : policy_(decision(net, a, i, allowed)), dlogits_(decision_gradient(net, a, i)) {}
 
   static void clear_gradients(const Net& net, ActivationsView<S> a) { a.d(net.logits).setZero(); }
   Index sample(Random& random) const { return policy_.sample(random); }
   Index mode() const { return policy_.mode(); }
   S log_prob(Index action) const { return policy_.log_prob(action); }
-  S entropy() const { return policy_.entropy(); }
+  S entropy(Index) const { return policy_.entropy(); }
   void add_log_prob_gradient(Index action, S scale) const { policy_.add_log_prob_gradient(action, scale, dlogits_); }
-  void add_entropy_gradient(S scale) const { policy_.add_entropy_gradient(scale, dlogits_); }
+  void add_entropy_gradient(Index, S scale) const { policy_.add_entropy_gradient(scale, dlogits_); }
 
  private:
   Categorical<S> policy_;
   Write<S> dlogits_;
 };
+
+template <class Net, std::size_t n>
+requires requires(const Net net) { net.logits, net.choices; }
+class Decision<Net, std::array<Index, n>> {
+ public:
+  using S = typename Net::Scalar;
+  using Action = std::array<Index, n>;
+  Decision(const Net& net, ActivationsView<S> a, Index i, Allowed allowed = {})
+      : policy_(distribution(net, a[net.logits].col(i), allowed)), dlogits_(a.d(net.logits).col(i)) {}
+
+  static void clear_gradients(const Net& net, ActivationsView<S> a) { a.d(net.logits).setZero(); }
+  Action sample(Random& random) const {
+    Action action;
+    policy_.sample(random, action);
+    return action;
+  }
+  Action mode() const {
+    Action action;
+    policy_.mode(action);
+    return action;
+  }
+  S log_prob(const Action& action) const { return policy_.log_prob(action); }
+  S entropy(const Action&) const { return policy_.entropy(); }
+  void add_log_prob_gradient(const Action& action, S scale) const {
+    policy_.add_log_prob_gradient(action, scale, dlogits_);
+  }
+  void add_entropy_gradient(const Action&, S scale) const { policy_.add_entropy_gradient(scale, dlogits_); }
+
+ private:
+  static MultiCategorical<S> distribution(const Net& net, Read<S> logits, Allowed allowed) {
+    if (allowed.empty()) return MultiCategorical<S>(logits, 0, net.choices);
+    return MultiCategorical<S>(logits, 0, net.choices, detail::mask_of(allowed));
+  }
+  MultiCategorical<S> policy_;
+  Write<S> dlogits_;
+};
+
+/// Whether the Gaussian of a policy is squashed: its actions are what is squashed, see SquashedGaussian, and `given_to`
+/// makes of them what lies within the world's bounds. Densities and entropy are those of actions within [-1, 1], whatever
+/// the bounds.
+template <class Net>
+bool squashes([[maybe_unused]] const Net& net) {
+  if constexpr (requires { net.squashed; })
+    return net.squashed;
+  else
+    return false;
+}
 
 template <class Net, int n>
 requires requires(const Net net) { net.mean, net.log_std; }
@@ -61,8 +122,11 @@ class Decision<Net, Eigen::Matrix<double, n, 1>> {
  public:
   using S = typename Net::Scalar;
   using Action = Eigen::Matrix<double, n, 1>;
-  Decision(const Net& net, ActivationsView<S> a, Index i)
-      : policy_(a[net.mean], i, a[net.log_std]), dmean_(a.d(net.mean).col(i)), dlog_std_(a.d(net.log_std).col(i)) {}
+  Decision(const Net& net, ActivationsView<S> a, Index i, Allowed = {})
+      : squashed_(squashes(net)),
+        policy_(a[net.mean], i, a[net.log_std], low, high),
+        dmean_(a.d(net.mean).col(i)),
+        dlog_std_(a.d(net.log_std).col(i)) {}
 
   static void clear_gradients(const Net& net, ActivationsView<S> a) {
     a.d(net.mean).setZero();
@@ -78,27 +142,46 @@ class Decision<Net, Eigen::Matrix<double, n, 1>> {
     policy_.mode(x);
     return x.template cast<double>();
   }
-  S log_prob(const Action& action) const { return policy_.log_prob(numbers(action)); }
-  S entropy() const { return policy_.entropy(); }
-  void add_log_prob_gradient(const Action& action, S scale) const {
-    policy_.add_log_prob_gradient(numbers(action), scale, dmean_, dlog_std_);
+  S log_prob(const Action& action) const {
+    return squashed_ ? policy_.log_prob(numbers(action)) : policy_.gaussian().log_prob(numbers(action));
   }
-  void add_entropy_gradient(S scale) const { policy_.add_entropy_gradient(scale, dlog_std_); }
+  S entropy(const Action& action) const {
+    return squashed_ ? policy_.entropy_estimate(numbers(action)) : policy_.gaussian().entropy();
+  }
+  void add_log_prob_gradient(const Action& action, S scale) const {
+    policy_.add_log_prob_gradient(numbers(action), scale, dmean_, dlog_std_);  // the same, squashed or not
+  }
+  void add_entropy_gradient(const Action& action, S scale) const {
+    if (squashed_)
+      policy_.add_entropy_estimate_gradient(numbers(action), scale, dmean_, dlog_std_);
+    else
+      policy_.gaussian().add_entropy_gradient(scale, dlog_std_);
+  }
 
  private:
   using Numbers = Eigen::Matrix<S, n, 1>;
   static Numbers numbers(const Action& action) { return action.template cast<S>(); }
-  Gaussian<S> policy_;
+  static inline const Action low = Action::Constant(-1), high = Action::Constant(1);
+  bool squashed_;
+  SquashedGaussian<S> policy_;
   Write<S> dmean_, dlog_std_;
 };
 
-/// What the world is given of an action: within its bounds, where it has some (as Gymnasium's ClipAction).
-template <AnyEnvironment World>
-typename World::Action within_bounds(const World& world, const typename World::Action& action) {
-  if constexpr (ContinuousEnvironment<World>)
-    return action.cwiseMax(world.low()).cwiseMin(world.high());
-  else
+/// What the world is given of an action: within its bounds, where it has some, which it is squashed into, or cut at (as
+/// Gymnasium's ClipAction).
+template <AnyEnvironment World, class Net>
+typename World::Action given_to(const World& world, [[maybe_unused]] const Net& net,
+                                const typename World::Action& action) {
+  if constexpr (ContinuousEnvironment<World>) {
+    const typename World::Action low = world.low(), high = world.high();
+    if (!squashes(net)) return action.cwiseMax(low).cwiseMin(high);
+    const typename World::Action zero = World::Action::Zero();
+    typename World::Action given;
+    SquashedGaussian<double>(zero, 0, zero, low, high).action(action, given);
+    return given;
+  } else {
     return action;
+  }
 }
 
 }  // namespace heed

@@ -1,5 +1,8 @@
 #pragma once
+#include <algorithm>
+#include <array>
 #include <concepts>
+#include <numeric>
 #include <span>
 #include <type_traits>
 
@@ -20,12 +23,18 @@ struct Outcome {
 /// that thousands of episodes need one object and a state can be copied, kept and gone back to.
 ///
 /// - `State`: trivially copyable. Randomness during an episode lives in it, too (Random is 8 bytes and may be a member).
-/// - `Action`: `Index`, see DiscreteEnvironment, or a vector, see ContinuousEnvironment.
+/// - `Action`: `Index`, see DiscreteEnvironment, several of them, see MultiDiscreteEnvironment, or a vector, see
+///   ContinuousEnvironment.
 /// - `reset(random)`: the first state of an episode.
 /// - `step(state, action)`: replaces the state by the next and says what that brought.
 /// - `observation()`: the features of a column of what is observed.
 /// - `observe(state, x)`: writes it, in float and in double. x is observation() x 1, see also EntityEnvironment.
 /// - `time_limit()`: the most steps of an episode, 0 where there is no limit.
+///
+/// and, if some actions are not always allowed, see masks_actions,
+///
+/// - `allowed(state, mask)`: makes false what may not be chosen now; all is true before. mask: std::span<bool>, a number an
+///   action, of several choices those of the first, then of the second and so on. One of each choice must be left.
 template <class E>
 concept Environment = std::is_trivially_copyable_v<typename E::State> &&
     requires(const E world, typename E::State& state, const typename E::State& seen, const typename E::Action& action,
@@ -42,6 +51,14 @@ concept Environment = std::is_trivially_copyable_v<typename E::State> &&
 template <class E>
 concept DiscreteEnvironment = Environment<E> && std::same_as<typename E::Action, Index> && requires(const E world) {
   { world.actions() } -> std::convertible_to<Index>;
+};
+
+/// Its actions are several numbers at once, `std::array<Index, n>`, each from 0 to that of `choices()` - 1.
+template <class E>
+concept MultiDiscreteEnvironment = Environment<E> &&
+    std::same_as<typename E::Action, std::array<Index, std::tuple_size<typename E::Action>::value>> &&
+    requires(const E world) {
+  { world.choices() } -> std::convertible_to<typename E::Action>;
 };
 
 /// Its actions are vectors of doubles of a fixed size, `Eigen::Matrix<double, n, 1>`, each number between those of `low()`
@@ -100,6 +117,29 @@ constexpr bool shows_entities = EntityEnvironment<E> || requires(const E world, 
   { world.entities(state, Index(0)) } -> std::convertible_to<Index>;
 };
 
+/// Whether it says which actions are allowed. Policies then choose from these alone, in acting, learning and evaluation;
+/// Dqn, and policies that point, do not ask.
+template <class E>
+constexpr bool masks_actions = requires(const E world, const typename E::State& state, std::span<bool> mask) {
+  world.allowed(state, mask);
+}
+|| requires(const E world, const typename E::State& state, std::span<bool> mask) {
+  world.allowed(state, Index(0), mask);
+};
+
+/// How many logits its actions have: their number, of several at once the sum; of vectors how many numbers they have.
+template <AnyEnvironment E>
+Index actions_of(const E& world) {
+  if constexpr (MultiDiscreteEnvironment<E>) {
+    const typename E::Action choices = world.choices();
+    return std::accumulate(choices.begin(), choices.end(), Index(0));
+  } else if constexpr (ContinuousEnvironment<E>) {
+    return E::Action::RowsAtCompileTime;
+  } else {
+    return world.actions();
+  }
+}
+
 /// How many act at the same time.
 template <AnyEnvironment E>
 Index agents_of(const E& world) {
@@ -127,6 +167,17 @@ void observe(const E& world, const typename E::State& state, [[maybe_unused]] In
     world.observe(state, agent, x);
   else
     world.observe(state, x);
+}
+
+/// Which actions an agent may choose from, if the world says so: writes it into mask.
+template <AnyEnvironment E>
+void allowed([[maybe_unused]] const E& world, [[maybe_unused]] const typename E::State& state,
+             [[maybe_unused]] Index agent, std::span<bool> mask) {
+  std::fill(mask.begin(), mask.end(), true);
+  if constexpr (masks_actions<E> && ManyAgentsEnvironment<E>)
+    world.allowed(state, agent, mask);
+  else if constexpr (masks_actions<E>)
+    world.allowed(state, mask);
 }
 
 /// One action and one outcome an agent.

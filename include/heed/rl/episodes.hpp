@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "heed/rl/action_masks.hpp"
 #include "heed/rl/returns.hpp"
 
 namespace heed {
@@ -27,6 +28,7 @@ struct Episodes {
   Sequences time;               ///< a sequence an episode, or a part of one, a column a step
   Sequences input;              ///< a sequence a step, a column of x each (one, or one an entity)
   std::vector<Action> actions;  ///< taken at each step
+  ActionMasks allowed;          ///< actions at each step, where the world says so
   std::vector<double> rewards;  ///< that it brought
   std::vector<S> log_probs;     ///< log-probability of the action when it was taken
   std::vector<double> values;   ///< learned value of what was observed before it, else 0
@@ -54,6 +56,7 @@ struct Episodes {
     time.clear();
     input.clear();
     actions.clear();
+    allowed.clear();
     rewards.clear();
     log_probs.clear();
     values.clear();

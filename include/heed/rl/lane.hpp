@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "heed/core/random.hpp"
+#include "heed/rl/environment.hpp"
 #include "heed/rl/episodes.hpp"
 
 namespace heed {
@@ -44,6 +45,35 @@ struct Lane {
     parts.clear();
     own.clear();
     finished.clear();
+  }
+  /// What was lived of the episode before this run, so far as it is looked back at.
+  Index past() const { return parts.empty() ? 0 : parts[0].past; }
+  /// Adds a step to the part.
+  void take(const Outcome& outcome) {
+    ++parts.back().steps;
+    ++so_far.steps;
+    so_far.total += outcome.reward;
+    open = !outcome.over();
+  }
+  /// Ends the part.
+  void close(bool cut, double last_value) {
+    parts.back().truncated = cut;
+    parts.back().last_value = last_value;
+    phase = Phase::done;
+    if (!open) finished.push_back(so_far);
+  }
+  /// What is known of the parts of this run but for their steps. number: of the lane
+  template <class S, class Action>
+  void append_to(Episodes<S, Action>& episodes, Index number) const {
+    for (const Part& part : parts) {
+      episodes.time.append(part.steps);
+      episodes.past.push_back(part.past);
+      episodes.truncated.push_back(part.truncated);
+      episodes.last_value.push_back(part.last_value);
+      episodes.lane.push_back(number);
+      episodes.open.push_back(open && &part == &parts.back());
+    }
+    episodes.finished.insert(episodes.finished.end(), finished.begin(), finished.end());
   }
   template <class Fields>
   void fields(Fields& f) {

@@ -40,6 +40,7 @@ class Lanes {
         lanes_(scenes_.size() * agents_),
         actions_(agents_),
         outcomes_(agents_),
+        allowed_(Tokens<bool>::Constant(masks_actions<World> ? actions_of(world) : 0, 1, true)),
         x_(world.observation(), Index(lanes_.size())),
         log_(world.observation()),
         before_(world.observation(), Index(lanes_.size())) {
@@ -83,25 +84,17 @@ class Lanes {
   template <class X>
   void append_to(Episodes<S, Action>& episodes, X x) const {
     for (const Lane& lane : lanes_) {
-      const Index number = Index(first_) + Index(&lane - lanes_.data());
       for (std::size_t i : lane.own) {
         const auto& step = log_[i];
         x.middleCols(episodes.input.columns(), step.columns) = log_.x(i);
         episodes.input.append(step.columns);
         episodes.actions.push_back(step.action);
+        episodes.allowed.append(log_.allowed(i));
         episodes.rewards.push_back(step.reward);
         episodes.log_probs.push_back(step.log_prob);
         episodes.values.push_back(step.value);
       }
-      for (const Lane::Part& part : lane.parts) {
-        episodes.time.append(part.steps);
-        episodes.past.push_back(part.past);
-        episodes.truncated.push_back(part.truncated);
-        episodes.last_value.push_back(part.last_value);
-        episodes.lane.push_back(number);
-        episodes.open.push_back(lane.open && &part == &lane.parts.back());
-      }
-      episodes.finished.insert(episodes.finished.end(), lane.finished.begin(), lane.finished.end());
+      lane.append_to(episodes, Index(first_) + Index(&lane - lanes_.data()));
     }
   }
 
@@ -120,6 +113,7 @@ class Lanes {
 
   const typename World::State& state_of(std::size_t lane) const { return scenes_[lane / agents_].state; }
   Index agent_of(std::size_t lane) const { return Index(lane % agents_); }
+  std::span<bool> mask() { return {allowed_.data(), std::size_t(allowed_.size())}; }
   std::span<Lane> lanes_of(std::size_t scene) { return std::span(lanes_).subspan(scene * agents_, agents_); }
 
   void play(const Parameters<S>& p, Choice choice, Index steps) {
@@ -145,7 +139,7 @@ class Lanes {
       memory_.forget(Index(&lane - lanes_.data()));
     }
   }
-  /// What the coming steps look back at comes first in their part.
+  /// What the coming steps look back at comes first in their part, with any mask: of that nothing is chosen anew.
   void take_up(std::size_t scene) {
     scenes_[scene].taken = 0;
     for (Lane& lane : lanes_of(scene)) {
@@ -156,7 +150,7 @@ class Lanes {
       lane.phase = Phase::acting;
       lane.parts.push_back({.steps = past, .past = past});
       for (Index i = first; i < first + past; ++i)
-        lane.own.push_back(log_.keep({.action = before_.actions[std::size_t(i)]}, before_.x(i)));
+        lane.own.push_back(log_.keep({.action = before_.actions[std::size_t(i)]}, before_.x(i), mask()));
     }
   }
   /// What the next run will look back at.
@@ -170,10 +164,7 @@ class Lanes {
   }
   /// The past of all lanes, encoded anew: with the parameters as they are now.
   void remember(const Parameters<S>& p) {
-    const auto past = [&](Index i) {
-      const auto& parts = lanes_[std::size_t(i)].parts;
-      return parts.empty() ? Index(0) : parts[0].past;
-    };
+    const auto past = [&](Index i) { return lanes_[std::size_t(i)].past(); };
     const Index count = Index(lanes_.size());
     for (Index i = 0; i < count; ++i)
       if (past(i) > 0) memory_.forget(i);
@@ -235,17 +226,19 @@ class Lanes {
   void choose(Choice choice) {
     Index column = 0;
     for (Index i = 0; i < Index(going_.size()); ++i) {
-      Lane& lane = lanes_[going_[std::size_t(i)]];
-      const Index columns = columns_of(world_, state_of(going_[std::size_t(i)]), agent_of(going_[std::size_t(i)]));
+      const std::size_t number = going_[std::size_t(i)];
+      Lane& lane = lanes_[number];
+      const Index columns = columns_of(world_, state_of(number), agent_of(number));
       const auto handle = value_of(net_);
       const double value = handle ? double(activations_[handle](0, i)) : 0;
       if (lane.phase == Phase::closing) {
-        close(lane, true, value);
+        lane.close(true, value);
       } else {
-        const Decision<Net, Action> policy(net_, activations_.view(), i);
+        allowed(world_, state_of(number), agent_of(number), mask());
+        const Decision<Net, Action> policy(net_, activations_.view(), i, mask());
         const Action action = choice == Choice::sample ? policy.sample(lane.random) : policy.mode();
         lane.own.push_back(log_.keep({.action = action, .value = value, .log_prob = policy.log_prob(action)},
-                                     (normaliser_ ? shown_ : x_).middleCols(column, columns)));
+                                     (normaliser_ ? shown_ : x_).middleCols(column, columns), mask()));
       }
       column += columns;
     }
@@ -258,7 +251,7 @@ class Lanes {
     };
     if (some(Phase::acting)) {
       for (std::size_t i = 0; i < agents_; ++i)
-        if (lanes[i].phase == Phase::acting) actions_[i] = within_bounds(world_, log_[lanes[i].own.back()].action);
+        if (lanes[i].phase == Phase::acting) actions_[i] = given_to(world_, net_, log_[lanes[i].own.back()].action);
       heed::step(world_, scene.state, std::span<const Action>(actions_), std::span(outcomes_));
       ++scene.taken;
       scene.open = false;
@@ -267,8 +260,7 @@ class Lanes {
         scene.open = scene.open || lanes[i].open;
       }
     }
-    const bool over = !scene.open && !some(Phase::closing);
-    if (over && scene.taken < steps) start(number);
+    if (!scene.open && !some(Phase::closing) && scene.taken < steps) start(number);
   }
   void take(Lane& lane, const Outcome& outcome, bool last) {
     const std::size_t number = std::size_t(&lane - lanes_.data());
@@ -277,23 +269,13 @@ class Lanes {
                    first_ + number);
     log_[lane.own.back()].reward = outcome.reward;
     memory_.advance(Index(number));
-    ++lane.parts.back().steps;
-    ++lane.so_far.steps;
-    lane.so_far.total += outcome.reward;
-    lane.open = !outcome.over();
+    lane.take(outcome);
     if (lane.open && !last) return;
     const bool cut = lane.open || (outcome.truncated && !outcome.terminated);
     if (cut && value_of(net_))
       lane.phase = Phase::closing;
     else
-      close(lane, cut, 0);
-  }
-  /// Ends a part.
-  void close(Lane& lane, bool cut, double last_value) {
-    lane.parts.back().truncated = cut;
-    lane.parts.back().last_value = last_value;
-    lane.phase = Phase::done;
-    if (!lane.open) lane.finished.push_back(lane.so_far);
+      lane.close(cut, 0);
   }
 
   const Net net_;
@@ -307,6 +289,7 @@ class Lanes {
   std::vector<std::size_t> going_, some_;
   std::vector<Action> actions_;  // of one scene
   std::vector<Outcome> outcomes_;
+  Tokens<bool> allowed_;                           // to one lane; empty where the world does not say
   Tokens<S> x_, shown_;                            // as the policy sees it; as the world showed it
   const RunningNormaliser* normaliser_ = nullptr;  // of this run
   Index lived_from_ = 0;                           // column of the log

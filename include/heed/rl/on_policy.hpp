@@ -234,13 +234,14 @@ class OnPolicy {
       const Index number = minibatch.step[std::size_t(columns.first + i)];
       if (number < 0) continue;
       const std::size_t t = std::size_t(number);
-      const Decision<Net, Action> policy(agent_.net, a, i);
+      const Action& action = lived_episodes_->actions[t];
+      const Decision<Net, Action> policy(agent_.net, a, i, lived_episodes_->allowed[t]);
       const double advantage = (advantages_[t] - of_advantages.mean) / of_advantages.deviation;
       const double v = double(a[value](0, i)), error = v - returns_[t];
       const double slope = objective(Step{t, share, advantage, v, policy}, sums);
       a.d(value)(0, i) = S(share * config.value * slope);
-      if (config.entropy != 0) policy.add_entropy_gradient(S(-share * config.entropy));
-      sums.entropy += share * double(policy.entropy());
+      if (config.entropy != 0) policy.add_entropy_gradient(action, S(-share * config.entropy));
+      sums.entropy += share * double(policy.entropy(action));
       sums.value_error += share * error * error;
     }
   }

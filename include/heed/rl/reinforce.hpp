@@ -187,7 +187,7 @@ class Reinforce {
     double entropy = 0;
     for (Index i = 0; i < steps.count; ++i) {
       const Index t = steps.first + i;
-      const Categorical<S> policy = decision(agent_.net, a, i);
+      const Categorical<S> policy = decision(agent_.net, a, i, episodes.allowed[std::size_t(t)]);
       const auto dlogits = decision_gradient(agent_.net, a, i);
       policy.add_log_prob_gradient(episodes.actions[std::size_t(t)], S(-share * advantages_[t]), dlogits);
       if (config.entropy != 0) policy.add_entropy_gradient(S(-share * config.entropy), dlogits);

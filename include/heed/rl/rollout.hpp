@@ -79,7 +79,7 @@ class Rollout {
   }
   static void check(const Agent<Net>& agent, const World& world, Index episodes) {
     if (episodes < 1) detail::fail("Rollout: %ld episodes, but at least 1 is needed", long(episodes));
-    const Index needed = actions_of(world), actions = actions_of(agent.net, needed);
+    const Index needed = heed::actions_of(world), actions = actions_of(agent.net, needed);
     if (agent.net.observation != world.observation() || actions != needed)
       detail::fail("Rollout: the policy is for observations of %ld and %ld actions, but the world has %ld and %ld",
                    long(agent.net.observation), long(actions), long(world.observation()), long(needed));
@@ -87,15 +87,16 @@ class Rollout {
       if (points(agent.net) && !(agent.net.logits.axis == agent.net.input))
         detail::fail("Rollout: the policy points along axis %d, but the entities lie along axis %d",
                      agent.net.logits.axis.id, Axis(agent.net.input).id);
+    if constexpr (MultiDiscreteEnvironment<World>) {
+      const Action choices = world.choices();
+      if (!std::equal(choices.begin(), choices.end(), agent.net.choices.begin(), agent.net.choices.end()))
+        detail::fail("Rollout: the policy's choices are among other numbers of actions than the world's");
+    }
+    if constexpr (ContinuousEnvironment<World>)
+      if (squashes(agent.net) && !(world.low().allFinite() && world.high().allFinite()))
+        detail::fail("Rollout: the policy's actions are to be squashed into bounds that are infinite");
     if (shows_entities<World> && agent.net.input == agent.net.time)
       detail::fail("Rollout: the world shows sets of entities, but the policy takes one column a step");
-  }
-  /// How many actions there are, or how many numbers an action has.
-  static Index actions_of(const World& world) {
-    if constexpr (std::same_as<Action, Index>)
-      return world.actions();
-    else
-      return Action::RowsAtCompileTime;
   }
   static Index actions_of(const Net& net, Index pointed_at) {
     if constexpr (requires { net.logits; })

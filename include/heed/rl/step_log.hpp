@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "heed/core/tokens.hpp"
+#include "heed/rl/action_masks.hpp"
 
 namespace heed {
 
@@ -19,14 +20,15 @@ class StepLog {
 
   explicit StepLog(Index observation) : x_(observation, 0) {}
 
-  /// Adds a step that saw x; returns its number.
+  /// Adds a step that saw x, and could choose from what was allowed; returns its number.
   template <class X>
-  std::size_t keep(Step step, const X& x) {
+  std::size_t keep(Step step, const X& x, Allowed allowed) {
     step.column = columns_;
     step.columns = x.cols();
     columns_ += x.cols();
     if (x_.cols() < columns_) x_.conservativeResize(x_.rows(), 2 * columns_);
     x_.middleCols(step.column, step.columns) = x;
+    allowed_.append(allowed);
     steps_.push_back(step);
     return steps_.size() - 1;
   }
@@ -34,15 +36,17 @@ class StepLog {
   const Step& operator[](std::size_t i) const { return steps_[i]; }
   /// What step i saw.
   auto x(std::size_t i) const { return x_.middleCols(steps_[i].column, steps_[i].columns); }
+  Allowed allowed(std::size_t i) const { return allowed_[i]; }
   /// What was seen from a column on.
   auto x_from(Index column) const { return x_.middleCols(column, columns_ - column); }
   /// Of x, in all.
   Index columns() const { return columns_; }
 
-  void clear() { steps_.clear(), columns_ = 0; }
+  void clear() { steps_.clear(), allowed_.clear(), columns_ = 0; }
 
  private:
   std::vector<Step> steps_;
+  ActionMasks allowed_;
   Tokens<S> x_;
   Index columns_ = 0;
 };
