@@ -4,9 +4,9 @@
 #include <vector>
 
 struct ResultsOptions {
-  std::vector<std::string> tasks;             // none: all
-  std::filesystem::path from = HEED_RESULTS;  // the configurations
-  std::filesystem::path out = "results";      // where curves and the table go
+  std::vector<std::string> tasks;               // none: all
+  std::filesystem::path from = HEED_RESULTS;    // the configurations
+  std::filesystem::path out = "build/results";  // where curves and the table go
   unsigned long seeds = 5, first_seed = 1;
   long steps = 0;          // 0: as the configuration says
   unsigned long jobs = 0;  // 0: one a core
