@@ -41,7 +41,9 @@ void show(const heed::Agent<Net>& agent, const heed::PassiveTMaze& world) {
     last.col(head) = all.col(steps - 1);
   }
   std::printf("\nWhere each head looks at the junction J: G is where the goal was shown.\n");
-  print_attention(last, "G" + std::string(std::size_t(steps - 2), '.') + "J", "1234");
+  std::string names(std::size_t(steps), '.');
+  names.front() = 'G', names.back() = 'J';
+  print_attention(last, names, "1234");
 }
 
 }  // namespace
