@@ -2,8 +2,8 @@
 // policies, over the seeds. Writes a curve for each training and the table.
 #include <algorithm>
 #include <atomic>
-#include <exception>
 #include <fstream>
+#include <future>
 #include <mutex>
 #include <thread>
 
@@ -74,9 +74,11 @@ void run(const ResultsOptions& options, std::vector<Task>& tasks) {
       std::fprintf(stderr, "%-40s %8.3f  in %.2f s\n", name.c_str(), result.score, result.seconds);
     }
   };
-  std::vector<std::jthread> threads;
-  const std::size_t cores = std::max(std::thread::hardware_concurrency(), 1u);
-  for (std::size_t i = 0; i < (options.jobs > 0 ? options.jobs : cores); ++i) threads.emplace_back(work);
+  std::vector<std::future<void>> threads;
+  const unsigned long cores = std::max(std::thread::hardware_concurrency(), 1u);
+  for (std::size_t i = 0; i < (options.jobs > 0 ? options.jobs : cores); ++i)
+    threads.push_back(std::async(std::launch::async, work));
+  for (auto& thread : threads) thread.get();  // what one throws is thrown here
 }
 
 }  // namespace

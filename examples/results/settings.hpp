@@ -1,5 +1,6 @@
 #pragma once
 #include <heed/heed.hpp>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 #include <string>
@@ -16,14 +17,12 @@ class Settings {
     ++used_;
   }
   void operator()(const char* name, heed::Schedule& schedule) {
-    std::string shape = "constant";
-    (*this)(name, shape);
-    schedule.shape = shape == "linear" ? heed::Schedule::linear : heed::Schedule::constant;
+    using Shape = heed::Schedule::Shape;
+    schedule.shape = one_of(name, schedule.shape, {{"constant", Shape::constant}, {"linear", Shape::linear}});
   }
   void operator()(const char* name, heed::Nonlinearity& activation) {
-    std::string is = "tanh";
-    (*this)(name, is);
-    activation = is == "relu" ? heed::Nonlinearity::relu : heed::Nonlinearity::tanh;
+    using heed::Nonlinearity;
+    activation = one_of(name, activation, {{"tanh", Nonlinearity::tanh}, {"relu", Nonlinearity::relu}});
   }
   void done() const {
     if (used_ != values_.size())
@@ -31,6 +30,15 @@ class Settings {
   }
 
  private:
+  template <class T>
+  T one_of(const char* name, T otherwise, const std::map<std::string, T>& named) {
+    std::string is;
+    (*this)(name, is);
+    if (is.empty()) return otherwise;
+    if (!named.contains(is)) throw std::runtime_error(where_ + ": there is no " + name + " " + is);
+    return named.at(is);
+  }
+
   std::string where_;
   const nlohmann::json& values_;
   std::size_t used_ = 0;

@@ -33,21 +33,24 @@ heed::Agent<Net> make_agent(const World& world, const Run& run) {
   return heed::Agent<Net>(config, run.seed);
 }
 
-template <class Net, class World>
-Result evaluated(const heed::Agent<Net>& agent, const World& world, const Run& run, double seconds, double training) {
-  const heed::Returns returns = heed::evaluate(agent, world, run.evaluation(), run.seed + 1'000'000);
-  return {.score = returns.mean, .seconds = seconds, .training = training};
-}
-
-/// PPO, and the mean return of fresh episodes with the last policy's most probable actions.
-template <class Net, class World>
-Result ppo(heed::Agent<Net>& agent, const World& world, const Run& run) {
-  heed::PpoConfig config = ppo_config(run.task.at("ppo"));
+template <class Config>
+Config of_run(Config config, const Run& run) {
   config.total_steps = run.steps();
   config.seed = run.seed;
-  heed::Ppo trainer(agent, world, config);
+  return config;
+}
+
+/// Training, and the mean return of fresh episodes with the last policy's most probable actions.
+template <class Trainer, class Net, class World>
+Result learn(Trainer trainer, const heed::Agent<Net>& agent, const World& world, const Run& run) {
   const double seconds = train(trainer, run);
-  return evaluated(agent, world, run, seconds, trainer.mean_return());
+  const heed::Returns returns = heed::evaluate(agent, world, run.evaluation(), run.seed + 1'000'000);
+  return {.score = returns.mean, .seconds = seconds, .training = trainer.mean_return()};
+}
+
+template <class Net, class World>
+Result ppo(heed::Agent<Net>& agent, const World& world, const Run& run) {
+  return learn(heed::Ppo(agent, world, of_run(ppo_config(run.task.at("ppo")), run)), agent, world, run);
 }
 template <class Net, class World>
 Result ppo(const World& world, const Run& run) {
@@ -57,12 +60,7 @@ Result ppo(const World& world, const Run& run) {
 
 template <class Net, class World>
 Result dqn(heed::Agent<Net>& agent, const World& world, const Run& run) {
-  heed::DqnConfig config = dqn_config(run.task.at("dqn"));
-  config.total_steps = run.steps();
-  config.seed = run.seed;
-  heed::Dqn trainer(agent, world, config);
-  const double seconds = train(trainer, run);
-  return evaluated(agent, world, run, seconds, trainer.mean_return());
+  return learn(heed::Dqn(agent, world, of_run(dqn_config(run.task.at("dqn")), run)), agent, world, run);
 }
 template <class Net, class World>
 Result dqn(const World& world, const Run& run) {

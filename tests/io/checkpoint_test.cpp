@@ -551,6 +551,19 @@ TEST_CASE("checkpoint: broken files change nothing") {
   require_refused(state_of(saved), ": children.count is 1, expected 2", e);
 }
 
+TEST_CASE("checkpoint: a replay of another size than what can be drawn is refused") {
+  const Folder folder;
+  Replay<float> replay({.observation = 1, .steps = 4});
+  const Tokens<float> x = Tokens<float>::Ones(1, 1);
+  for (int i = 0; i < 3; ++i) replay.add(0, x, i, {.reward = 1});
+  REQUIRE(replay.size() == 2);
+  save_checkpoint(folder / "replay", replay);
+  load_checkpoint(folder / "replay", replay);
+  write(folder / "replay", with_number(read(folder / "replay"), folder / "changed", "size", std::int64_t(3)));
+  CHECK_THROWS_WITH(load_checkpoint(folder / "replay", replay), Catch::Contains("contradicts itself"));
+  CHECK(replay.size() == 2);
+}
+
 TEST_CASE("checkpoint: damaged files are refused or hold what they can") {
   const Folder folder;
   Everything saved = other();

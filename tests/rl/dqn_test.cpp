@@ -345,8 +345,11 @@ TEST_CASE("dqn: errors") {
   check_complaint("observations of 3 and 2 actions, but the world has 4 and 2", [&] { Dqn(other, world); });
   Agent<EntityQ<double>> seeing = make_agent<EntityQ<double>>({.width = 4, .heads = 2}, 2);
   Crowd crowd;
+  Agent<MlpQ<double>> one_column = make_agent<MlpQ<double>>({.hidden = {4}}, 2);
+  check_complaint("Dqn: the world shows sets of entities", [&] { Dqn(one_column, crowd); });
   crowd.bad_observation = NAN;
-  check_complaint("an observation of lane 0 is not finite", [&] { Dqn(seeing, crowd, {.columns = 3}).iterate(); });
+  check_complaint("an observation of lane 0 is not finite at step 1",
+                  [&] { Dqn(seeing, crowd, {.columns = 3}).iterate(); });
   Agent<MlpQ<float>> narrow({.observation = 4, .actions = 2}, 1);
   Dqn dqn(narrow, world, {.reward_scale = 1e300, .huber = 0, .steps = 8, .learning_starts = 10});
   const auto before = narrow.p.flat;

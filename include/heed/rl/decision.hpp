@@ -167,6 +167,26 @@ class Decision<Net, Eigen::Matrix<double, n, 1>> {
   Write<S> dmean_, dlog_std_;
 };
 
+namespace detail {
+
+/// That a policy is for what a world shows, and for as many actions.
+template <Policy Net, AnyEnvironment World>
+void expect_fit(const char* who, const Net& net, const World& world) {
+  const Index needed = actions_of(world);
+  Index actions = needed;
+  if constexpr (requires { net.logits; })
+    actions = points(net) ? needed : net.logits.rows;
+  else
+    actions = net.mean.rows;
+  if (net.observation != world.observation() || actions != needed)
+    fail("%s: the policy is for observations of %ld and %ld actions, but the world has %ld and %ld", who,
+         long(net.observation), long(actions), long(world.observation()), long(needed));
+  if (shows_entities<World> && net.input == net.time)
+    fail("%s: the world shows sets of entities, but the policy takes one column a step", who);
+}
+
+}  // namespace detail
+
 /// What the world is given of an action: within its bounds, where it has some, which it is squashed into, or cut at (as
 /// Gymnasium's ClipAction).
 template <AnyEnvironment World, class Net>

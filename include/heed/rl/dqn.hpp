@@ -139,10 +139,7 @@ class Dqn {
 
   static const DqnConfig& checked(const DqnConfig& c, const Agent<Net>& agent, const World& world) {
     c.check();
-    if (agent.net.observation != world.observation() || agent.net.q.rows != world.actions())
-      detail::fail("Dqn: the network is for observations of %ld and %ld actions, but the world has %ld and %ld",
-                   long(agent.net.observation), long(agent.net.q.rows), long(world.observation()),
-                   long(world.actions()));
+    detail::expect_fit("Dqn", agent.net, world);
     return c;
   }
   static ReplayConfig replay_config(const DqnConfig& c, const Agent<Net>& agent, const World& world) {

@@ -13,6 +13,7 @@ struct Finished {
   double total = 0;
   Index steps = 0;
 
+  void take(double reward) { total += reward, ++steps; }
   template <class Fields>
   void fields(Fields& f) {
     f("total", total);

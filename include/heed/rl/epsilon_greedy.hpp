@@ -4,6 +4,7 @@
 
 #include "heed/core/agent.hpp"
 #include "heed/rl/environment.hpp"
+#include "heed/rl/episodes.hpp"
 #include "heed/rl/recent_returns.hpp"
 #include "heed/rl/replay.hpp"
 
@@ -37,7 +38,7 @@ class EpsilonGreedy {
     for (Index i = 0; i < lanes; ++i) {
       char name[32];
       std::snprintf(name, sizeof name, "lane %ld", long(i));
-      lanes_.push_back({.random = Random(seed, name)});
+      lanes_.emplace_back().random = Random(seed, name);
       lanes_.back().state = world_.reset(lanes_.back().random);
     }
   }
@@ -56,10 +57,10 @@ class EpsilonGreedy {
       const Outcome outcome = world_.step(lane.state, action);
       replay.add(Index(i), x, action, outcome);
       memory_.advance(Index(i));
-      lane.total += outcome.reward;
+      lane.so_far.take(outcome.reward);
       if (!outcome.over()) continue;
       if (!outcome.terminated) add_left(i, replay);
-      returns.add(lane.total);
+      returns.add(lane.so_far.total);
       start_anew(i);
     }
   }
@@ -75,13 +76,13 @@ class EpsilonGreedy {
   struct Lane {
     typename World::State state{};
     Random random{0};
-    double total = 0;  // of the rewards of its episode
+    Finished so_far;  // of its episode
 
     template <class Fields>
     void fields(Fields& f) {
       f("state", state);
       f("random", random);
-      f("total", total);
+      f("so_far", so_far);
     }
   };
 
@@ -100,7 +101,9 @@ class EpsilonGreedy {
     if (x_.cols() < column + count) x_.conservativeResize(x_.rows(), 2 * (column + count));
     auto x = x_.middleCols(column, count);
     world_.observe(lanes_[lane].state, Write<S>(x));
-    if (!x.allFinite()) detail::fail("EpsilonGreedy: an observation of lane %zu is not finite", lane);
+    if (!x.allFinite())
+      detail::fail("EpsilonGreedy: an observation of lane %zu is not finite at step %ld of its episode", lane,
+                   long(lanes_[lane].so_far.steps));
   }
   void add_left(std::size_t lane, Replay<S>& replay) {
     const Index behind = activations_.columns(net_.input);
@@ -108,7 +111,7 @@ class EpsilonGreedy {
     replay.add_left(Index(lane), x_.middleCols(behind, columns(lane)));
   }
   void start_anew(std::size_t lane) {
-    lanes_[lane].total = 0;
+    lanes_[lane].so_far = {};
     lanes_[lane].state = world_.reset(lanes_[lane].random);
     memory_.forget(Index(lane));
   }

@@ -51,8 +51,7 @@ struct Lane {
   /// Adds a step to the part.
   void take(const Outcome& outcome) {
     ++parts.back().steps;
-    ++so_far.steps;
-    so_far.total += outcome.reward;
+    so_far.take(outcome.reward);
     open = !outcome.over();
   }
   /// Ends the part.

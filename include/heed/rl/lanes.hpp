@@ -213,14 +213,13 @@ class Lanes {
                      long(lanes_[lane].so_far.steps), first_ + lane);
       column += x.cols();
     }
+    if (normaliser_) shown_ = x_;
     normalise(column);
     return true;
   }
   /// Makes of what the world showed what the policy sees.
   void normalise(Index columns) {
-    if (!normaliser_) return;
-    shown_ = x_;
-    normaliser_->normalise(x_.leftCols(columns), x_.leftCols(columns));
+    if (normaliser_) normaliser_->normalise(x_.leftCols(columns), x_.leftCols(columns));
   }
   /// An action for each that acts; what was cut is valued.
   void choose(Choice choice) {

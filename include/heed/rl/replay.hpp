@@ -131,6 +131,9 @@ class Replay {
   }
   bool valid() const {
     if (Index(lanes_.size()) != config.lanes || Index(steps_.size()) != config.lanes * config.steps) return false;
+    Index drawn = 0;
+    for (Index place = 0; place < Index(steps_.size()); ++place) drawn += tree_[place] > 0;
+    if (size_ != drawn) return false;
     const auto fits = [](Index first, Index end, Index room) {
       return 0 <= first && first <= end && end - first <= room;
     };

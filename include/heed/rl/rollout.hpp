@@ -79,10 +79,7 @@ class Rollout {
   }
   static void check(const Agent<Net>& agent, const World& world, Index episodes) {
     if (episodes < 1) detail::fail("Rollout: %ld episodes, but at least 1 is needed", long(episodes));
-    const Index needed = heed::actions_of(world), actions = actions_of(agent.net, needed);
-    if (agent.net.observation != world.observation() || actions != needed)
-      detail::fail("Rollout: the policy is for observations of %ld and %ld actions, but the world has %ld and %ld",
-                   long(agent.net.observation), long(actions), long(world.observation()), long(needed));
+    detail::expect_fit("Rollout", agent.net, world);
     if constexpr (requires { agent.net.logits; })
       if (points(agent.net) && !(agent.net.logits.axis == agent.net.input))
         detail::fail("Rollout: the policy points along axis %d, but the entities lie along axis %d",
@@ -95,14 +92,6 @@ class Rollout {
     if constexpr (ContinuousEnvironment<World>)
       if (squashes(agent.net) && !(world.low().allFinite() && world.high().allFinite()))
         detail::fail("Rollout: the policy's actions are to be squashed into bounds that are infinite");
-    if (shows_entities<World> && agent.net.input == agent.net.time)
-      detail::fail("Rollout: the world shows sets of entities, but the policy takes one column a step");
-  }
-  static Index actions_of(const Net& net, Index pointed_at) {
-    if constexpr (requires { net.logits; })
-      return points(net) ? pointed_at : net.logits.rows;
-    else
-      return net.mean.rows;
   }
   static Index room(const Net& net, const World& world, Index capacity) {
     const Index steps = capacity != 0 ? capacity : world.time_limit();
