@@ -50,7 +50,8 @@ inline heed::PpoConfig ppo_config(const nlohmann::json& values) {
   set("learning_rate", c.learning_rate), set("schedule", c.schedule), set("gamma", c.gamma), set("lambda", c.lambda);
   set("reward_scale", c.reward_scale), set("lanes", c.lanes), set("steps", c.steps), set("epochs", c.epochs);
   set("minibatches", c.minibatches), set("piece", c.piece), set("clip", c.clip), set("entropy", c.entropy);
-  set("value", c.value), set("max_gradient_norm", c.max_gradient_norm), set("recent", c.recent);
+  set("value", c.value), set("max_gradient_norm", c.max_gradient_norm), set("normalise", c.normalise);
+  set("recent", c.recent);
   set.done();
   return c;
 }

@@ -19,8 +19,10 @@ auto clip_norm(G&& g, double max_norm) -> typename detail::Plain<G>::Scalar {
   if (!(max_norm >= 0)) [[unlikely]]
     detail::fail("clip_norm: max_norm %g must not be negative", max_norm);
   S norm = g.norm();
-  if (!std::isfinite(norm)) [[unlikely]]
-    norm = g.stableNorm();  // perhaps it was only the squares that are too large
+  if (!std::isfinite(norm)) [[unlikely]] {
+    norm = 0;  // perhaps it was only the squares that are too large
+    for (Index i = 0; i < g.size(); ++i) norm = std::hypot(norm, g(i));
+  }
   if (!std::isfinite(norm)) [[unlikely]]
     detail::fail("clip_norm: the gradient's norm is %g", double(norm));
   const double scale = max_norm / (double(norm) + 1e-6);

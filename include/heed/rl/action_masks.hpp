@@ -17,7 +17,11 @@ class ActionMasks {
     const Index actions = Index(allowed.size());
     if (actions == 0) return;
     if (actions != room_.rows()) room_.resize(actions, 0);
-    if (steps_ == room_.cols()) room_.conservativeResize(actions, 2 * steps_ + 16);
+    if (steps_ == room_.cols()) {
+      Tokens<bool> larger(actions, 2 * steps_ + 16);
+      std::copy_n(room_.data(), room_.size(), larger.data());
+      room_.swap(larger);
+    }
     std::copy(allowed.begin(), allowed.end(), room_.col(steps_++).data());
   }
   Allowed operator[](std::size_t step) const {

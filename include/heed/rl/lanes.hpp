@@ -81,8 +81,7 @@ class Lanes {
   /// Those of the last run alone, without their past.
   auto observed() const { return log_.x_from(lived_from_); }
   /// Sorts what was logged step by step into episodes, behind those that are there, and their columns into x.
-  template <class X>
-  void append_to(Episodes<S, Action>& episodes, X x) const {
+  void append_to(Episodes<S, Action>& episodes, Write<S> x) const {
     for (const Lane& lane : lanes_) {
       for (std::size_t i : lane.own) {
         const auto& step = log_[i];

@@ -67,7 +67,7 @@ class Rollout {
     episodes_.clear();
     Index columns = 0;
     for (const auto& group : groups_) columns += group.columns();
-    auto x = episodes_.reserve(observation_, columns);
+    const Write<S> x = episodes_.reserve(observation_, columns);
     for (auto& group : groups_) group.append_to(episodes_, x);
     if (normaliser) normaliser->normalise(x, x);
     return episodes_;

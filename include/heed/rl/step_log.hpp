@@ -18,16 +18,15 @@ class StepLog {
     S log_prob = 0;
   };
 
-  explicit StepLog(Index observation) : x_(observation, 0) {}
+  explicit StepLog(Index observation) : observation_(observation) {}
 
   /// Adds a step that saw x, and could choose from what was allowed; returns its number.
-  template <class X>
-  std::size_t keep(Step step, const X& x, Allowed allowed) {
+  std::size_t keep(Step step, Read<S> x, Allowed allowed) {
     step.column = columns_;
     step.columns = x.cols();
     columns_ += x.cols();
-    if (x_.cols() < columns_) x_.conservativeResize(x_.rows(), 2 * columns_);
-    x_.middleCols(step.column, step.columns) = x;
+    x_.resize(std::size_t(observation_ * columns_));
+    Eigen::Map<Tokens<S>>(x_.data() + observation_ * step.column, observation_, step.columns) = x;
     allowed_.append(allowed);
     steps_.push_back(step);
     return steps_.size() - 1;
@@ -35,20 +34,24 @@ class StepLog {
   Step& operator[](std::size_t i) { return steps_[i]; }
   const Step& operator[](std::size_t i) const { return steps_[i]; }
   /// What step i saw.
-  auto x(std::size_t i) const { return x_.middleCols(steps_[i].column, steps_[i].columns); }
+  auto x(std::size_t i) const { return x_of(steps_[i].column, steps_[i].columns); }
   Allowed allowed(std::size_t i) const { return allowed_[i]; }
   /// What was seen from a column on.
-  auto x_from(Index column) const { return x_.middleCols(column, columns_ - column); }
+  auto x_from(Index column) const { return x_of(column, columns_ - column); }
   /// Of x, in all.
   Index columns() const { return columns_; }
 
-  void clear() { steps_.clear(), allowed_.clear(), columns_ = 0; }
+  void clear() { steps_.clear(), allowed_.clear(), x_.clear(), columns_ = 0; }
 
  private:
+  auto x_of(Index column, Index columns) const {
+    return Eigen::Map<const Tokens<S>>(x_.data() + observation_ * column, observation_, columns);
+  }
+
+  Index observation_, columns_ = 0;  // of x
   std::vector<Step> steps_;
   ActionMasks allowed_;
-  Tokens<S> x_;
-  Index columns_ = 0;
+  std::vector<S> x_;
 };
 
 }  // namespace heed
