@@ -7,9 +7,8 @@
 using heed::clip_norm;
 
 TEST_CASE("clip_norm: a gradient that is too long is scaled as PyTorch does, and its norm before returned") {
-  Eigen::VectorXd g(3);
-  g << 3, 0, -4;
-  const Eigen::VectorXd before = g;
+  Eigen::Vector3d g(3, 0, -4);
+  const Eigen::Vector3d before = g;
   CHECK(clip_norm(g, 1) == 5);
   CHECK((g - before / (5 + 1e-6)).norm() < 1e-15);
   CHECK(g.norm() <= 1);
