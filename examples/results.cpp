@@ -1,5 +1,4 @@
-// Trains and evaluates what the README's table of results shows: the tasks of examples/results/*.json, with each of their
-// policies, over the seeds. Writes a curve for each training and the table.
+// Trains the policies of the tasks in examples/results/*.json over the seeds: curves, and the table of the README.
 #include <algorithm>
 #include <atomic>
 #include <fstream>
@@ -60,11 +59,11 @@ void run(const ResultsOptions& options, std::vector<Task>& tasks) {
       const nlohmann::json& settings = task->config.at("policies")[policy];
       std::string name = task->name;
       name.append("_").append(settings.at("network")).append("_").append(std::to_string(options.first_seed + seed));
-      std::ofstream curve((options.out / name).replace_extension("csv"));
       const auto show = [&](double done, const std::string& text) {
         const std::scoped_lock lock(mutex);
         progress.show((double(ended) + done) / double(jobs.size()), std::string(name).append(": ").append(text));
       };
+      const std::filesystem::path curve = options.out / std::string(name).append(".csv");
       const Result result =
           worlds.at(task->config.at("world"))({task->config, settings, options.first_seed + seed, curve, show});
       task->results[policy][seed] = result;

@@ -1,8 +1,8 @@
 #pragma once
+#include <filesystem>
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <ostream>
 #include <string>
 
 /// One training: what is read from the configuration file, and where its curve and its progress go.
@@ -10,7 +10,7 @@ struct Run {
   const nlohmann::json& task;    ///< the file
   const nlohmann::json& policy;  ///< one of its policies
   std::uint64_t seed;
-  std::ostream& curve;                                             ///< CSV
+  std::filesystem::path curve;                                     ///< a CSV file to be
   std::function<void(double done, const std::string& text)> show;  ///< progress
   long steps() const { return task.at("steps").get<long>(); }
   long evaluation() const { return task.at("evaluation").get<long>(); }

@@ -1,6 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 
 #include "settings.hpp"
 #include "task.hpp"
@@ -11,11 +12,12 @@ double train(Trainer& trainer, const Run& run) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const long an_iteration = long(trainer.config.lanes * trainer.config.steps);
-  run.curve << "steps,episodes,mean_return\n";
+  std::ofstream curve(run.curve);
+  curve << "steps,episodes,mean_return\n";
   while (trainer.steps() + an_iteration <= run.steps()) {
     trainer.iterate();
     if (trainer.episodes() > 0)
-      run.curve << trainer.steps() << ',' << trainer.episodes() << ',' << trainer.mean_return() << '\n';
+      curve << trainer.steps() << ',' << trainer.episodes() << ',' << trainer.mean_return() << '\n';
     char text[64];
     std::snprintf(text, sizeof text, "%ld steps, return %.3g", long(trainer.steps()), trainer.mean_return());
     run.show(double(trainer.steps()) / double(run.steps()), text);

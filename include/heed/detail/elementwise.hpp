@@ -202,18 +202,21 @@ void elementwise(Y&& y, bool add, const F& f, const X&... x) {
     elementwise_run(rows, y.data() + j * column_stride(y), add, f, (x.data() + j * column_stride(x))...);
 }
 
-/// y += the sum of the columns of x, a strip of rows at a time.
-template <class S, int strip = 4 * int(Packet<S>::size)>
+/// y += the sum of the columns of x, a strip of so many registers at a time.
+template <class S, int strip = 4>
 void add_columns(Index rows, Index columns, const S* x, Index stride, S* y) {
-  using Strip = Eigen::Array<S, strip, 1>;
+  constexpr Index size = Packet<S>::size;
   Index i = 0;
-  for (; i + strip <= rows; i += strip) {
-    Strip sum = Eigen::Map<const Strip>(y + i);
-    for (Index j = 0; j < columns; ++j) sum += Eigen::Map<const Strip>(x + i + j * stride);
-    Eigen::Map<Strip>{y + i} = sum;
+  for (; i + strip * size <= rows; i += strip * size) {
+    Register<S> sums[strip];
+    for (int k = 0; k < strip; ++k) sums[k] = load(y + i + k * size);
+    for (Index j = 0; j < columns; ++j)
+      for (int k = 0; k < strip; ++k) sums[k] += load(x + i + k * size + j * stride);
+    for (int k = 0; k < strip; ++k) store(y + i + k * size, sums[k]);
   }
-  if constexpr (strip > 1)
-    if (i < rows) add_columns<S, strip / 2>(rows - i, columns, x + i, stride, y + i);
+  if constexpr (strip > 1) return add_columns<S, 1>(rows - i, columns, x + i, stride, y + i);
+  for (; i < rows; ++i)
+    for (Index j = 0; j < columns; ++j) y[i] += x[i + j * stride];
 }
 
 }  // namespace heed::detail

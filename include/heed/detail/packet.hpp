@@ -26,6 +26,7 @@ struct Packet {
   static Type min(const Type& a, const Type& b) { return Eigen::internal::pmin(a, b); }
   static Type abs(const Type& x) { return Eigen::internal::pabs(x); }
   static Type negate(const Type& x) { return Eigen::internal::pnegate(x); }
+  static Type sqrt(const Type& x) { return Eigen::internal::psqrt(x); }
   static Type log(const Type& x) { return Eigen::internal::plog(x); }
   static Type tanh(const Type& x) { return Eigen::internal::ptanh(x); }
   static Type multiply(const Type& a, const Type& b) { return Eigen::internal::pmul(a, b); }

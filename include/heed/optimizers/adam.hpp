@@ -2,6 +2,7 @@
 #include <cmath>
 #include <limits>
 
+#include "heed/detail/elementwise.hpp"
 #include "heed/detail/segments.hpp"
 
 namespace heed {
@@ -45,13 +46,17 @@ class Adam {
     const S root = S(1 / std::sqrt(1 - std::pow(config.beta2, double(t))));  // sqrt(v^) = root sqrt(v)
     const S epsilon = S(config.epsilon), keep = S(1 - config.learning_rate * config.weight_decay);
     segments_.for_each_block([&](Index offset, Index size, bool decays) {
-      auto pi = p.col(0).segment(offset, size).array();
-      auto mi = m.segment(offset, size).array();
-      auto vi = v.segment(offset, size).array();
-      const auto gi = g.col(0).segment(offset, size).array();
-      mi = b1 * mi + c1 * gi;
-      vi = b2 * vi + c2 * gi.square();
-      pi = (decays ? keep : S(1)) * pi - eta * mi / (root * vi.sqrt() + epsilon);
+      const S kept = decays ? keep : S(1);
+      const auto update = [=](auto&& p1, auto&& m1, auto&& v1, const auto& p0, const auto& m0, const auto& v0,
+                              const auto& gi) {
+        using std::sqrt;
+        const auto mi = b1 * m0 + c1 * gi, vi = b2 * v0 + c2 * (gi * gi);
+        m1 = mi, v1 = vi;
+        p1 = kept * p0 - eta * mi / (root * sqrt(vi) + epsilon);
+      };
+      S *const pi = p.data() + offset, *const mi = m.data() + offset, *const vi = v.data() + offset;
+      const S *const p0 = pi, *const m0 = mi, *const v0 = vi;
+      detail::each_part<S>(size, update, pi, mi, vi, p0, m0, v0, g.data() + offset);
     });
   }
 
