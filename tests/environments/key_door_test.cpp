@@ -1,10 +1,10 @@
 #include "heed/environments/key_door.hpp"
 
+#include <cstdlib>
 #include <set>
 
-#include "heed/core/activations.hpp"
-#include "heed/core/parameters.hpp"
-#include "heed/layers/patch_embedding.hpp"
+#include "heed/networks/patch_policy.hpp"
+#include "heed/rl/ppo.hpp"
 #include "worlds.hpp"
 
 using namespace support;
@@ -19,13 +19,15 @@ enum : Index { up, down, left, right };
 /// Row by row: a for the agent, # wall, k key, d door, g goal, with the agent before what it stands on.
 std::string drawn(const KeyDoor& world, const State& s) {
   const std::vector<double> x = seen(world, s);
+  const Index cells = world.image().cells();
+  REQUIRE(Index(x.size()) == 5 * cells);
   std::string picture;
-  for (Index cell = 0; cell < world.entities(s); ++cell) {
+  for (Index cell = 0; cell < cells; ++cell) {
     char thing = '.';
-    for (Index plane = 4; plane >= 0; --plane) {
-      const double is = x[std::size_t(5 * cell + plane)];
+    for (Index channel = 4; channel >= 0; --channel) {
+      const double is = x[std::size_t(channel * cells + cell)];
       CHECK((is == 0 || is == 1));
-      if (is == 1) thing = "a#kdg"[plane];
+      if (is == 1) thing = "a#kdg"[channel];
     }
     picture += thing;
     if ((cell + 1) % world.config.grid.cols == 0) picture += '/';
@@ -141,9 +143,12 @@ TEST_CASE("KeyDoor: what it owes as an environment") {
 TEST_CASE("KeyDoor: what it says of itself") {
   const KeyDoor world;
   CHECK(world.actions() == 4);
-  CHECK(world.observation() == 5);
+  CHECK(world.channels == 5);
+  CHECK(world.image() == Grid{6});
+  CHECK(world.observation() == 5 * 36);
   CHECK(world.time_limit() == 360);
-  CHECK(world.entities(State{}) == 36);
+  CHECK(KeyDoor({.grid = {3, 4}}).image() == Grid{3, 4});
+  CHECK(KeyDoor({.grid = {3, 4}}).observation() == 60);
   CHECK(KeyDoor({.grid = {3, 4}}).time_limit() == 120);
   CHECK(KeyDoor({.grid = {3, 4}, .limit = 9}).time_limit() == 9);
 }
@@ -157,26 +162,57 @@ TEST_CASE("KeyDoor: the goal on the last step is both, with a tenth of the rewar
   CHECK(last.reward == Approx(0.1));
 }
 
-TEST_CASE("KeyDoor: what is seen is an image that a PatchEmbedding takes") {
-  // Weights of 1 for the agent in each pixel of a patch: the agent is in one patch of six.
+TEST_CASE("KeyDoor: a patch of its image is embedded with the things that are in its cells") {
   const KeyDoor world({.grid = {4, 6}});
-  heed::Layout layout;
-  const auto steps = layout.axis(), pixels = layout.axis(steps);
-  const heed::PatchEmbedding<float> embed(heed::Scope(layout, pixels),
-                                          {.in = world.observation(), .dim = 1, .image = {4, 6}, .patch = {2, 2}});
-  heed::Parameters<float> p(layout);
-  p.flat.setZero();
-  p[embed.proj.linear.weight].leftCols(4).setOnes();
-  heed::Activations<float> a(layout);
-  const State s{.agent = 8, .key = 0, .door = 3, .goal = 5};  // row 1, column 2
-  Eigen::MatrixXf x(world.observation(), world.entities(s)), y(1, 6);
-  world.observe(s, Write<float>(x));
-  a.begin(steps, 1, [](Index) { return Index(1); });
-  a.begin(pixels, 1, [&](Index) { return world.entities(s); });
-  embed.forward(p, x, y, a);
-  Eigen::MatrixXf wanted = Eigen::MatrixXf::Zero(1, 6);
-  wanted(0, 1) = 1;  // rows 0 and 1, columns 2 and 3
-  CHECK(y == wanted);
+  heed::Agent<heed::PatchPolicy<double>> agent(
+      {.actions = 4, .channels = KeyDoor::channels, .image = world.image(), .patch = {2, 3}, .width = 4, .heads = 2});
+  REQUIRE(agent.net.observation == world.observation());
+  const auto& body = agent.net.body;
+  const auto bias = agent.p[body.embedding.proj.linear.bias];
+  const auto weight = agent.p[body.embedding.proj.linear.weight];
+  const auto row_of = agent.p[body.position.row], col_of = agent.p[body.position.col];
+  const State s{.agent = 7, .key = 12, .door = 15, .goal = 5};  // the wall's other cells: 3, 9, 21
+  Eigen::MatrixXd x(world.observation(), 1), wanted(4, 4);
+  world.observe(s, Write<double>(x));
+  heed::Activations<double> a(agent.layout);
+  a.begin(agent.net.time, {1});
+  agent.net.forward(agent.p, x, a);
+  for (Index patch = 0; patch < 4; ++patch)
+    wanted.col(patch) = bias + row_of.row(patch / 2).transpose() + col_of.row(patch % 2).transpose();
+  const Index shown[][2] = {{0, s.agent}, {1, 3}, {1, 9}, {1, 21}, {2, s.key}, {3, s.door}, {4, s.goal}};
+  for (const auto& [channel, cell] : shown) {
+    const Index row = cell / 6, col = cell % 6;
+    wanted.col(row / 2 * 2 + col / 3) += weight.col(channel * 6 + row % 2 * 3 + col % 3);
+  }
+  CHECK((a[body.embedded] - wanted).norm() <= 1e-14);
+}
+
+TEST_CASE("KeyDoor: attention among the columns of the image learns the way", "[learning]") {
+  const KeyDoor world({.grid = {3}, .limit = 20});
+  heed::Agent<heed::PatchPolicy<float>> agent({.actions = 4,
+                                               .channels = KeyDoor::channels,
+                                               .image = world.image(),
+                                               .patch = {.rows = 3, .cols = 1},
+                                               .width = 16,
+                                               .heads = 2,
+                                               .value = true},
+                                              1);
+  const bool in_short = std::getenv("HEED_SHORT") != nullptr;
+  const Index steps = in_short ? 20'000 : 40'000;
+  // The shortest ways bring 0.77 in the mean.
+  const auto chosen = [&](heed::Choice choice) { return heed::evaluate(agent, world, 500, 9, choice).mean; };
+  CHECK(chosen(heed::Choice::sample) < 0.15);
+  CHECK(chosen(heed::Choice::mode) < 0.15);
+  heed::Ppo ppo(agent, world,
+                {.learning_rate = 3e-3,
+                 .schedule = {.shape = heed::Schedule::linear},
+                 .total_steps = steps,
+                 .gamma = 0.9,
+                 .lanes = 16,
+                 .steps = 32,
+                 .entropy = 0.02});
+  while (ppo.steps() < steps) ppo.iterate();
+  CHECK(chosen(heed::Choice::mode) > (in_short ? 0.4 : 0.5));
 }
 
 TEST_CASE("KeyDoor: errors") {

@@ -1,13 +1,13 @@
 #include "heed/environments/masked_observation.hpp"
 
-#include "heed/environments/key_door.hpp"
+#include "heed/environments/brain_signal.hpp"
 #include "heed/environments/pendulum.hpp"
 #include "heed/environments/velocity_free_cart_pole.hpp"
 #include "worlds.hpp"
 
 using namespace support;
+using heed::BrainSignal;
 using heed::CartPole;
-using heed::KeyDoor;
 using heed::MaskedObservation;
 using heed::Pendulum;
 
@@ -15,7 +15,7 @@ static_assert(heed::DiscreteEnvironment<MaskedObservation<CartPole>>);
 static_assert(!heed::ContinuousEnvironment<MaskedObservation<CartPole>>);
 static_assert(!heed::EntityEnvironment<MaskedObservation<CartPole>>);
 static_assert(heed::ContinuousEnvironment<MaskedObservation<Pendulum>>);
-static_assert(heed::EntityEnvironment<MaskedObservation<KeyDoor>>);
+static_assert(heed::EntityEnvironment<MaskedObservation<BrainSignal>>);
 
 TEST_CASE("MaskedObservation: a velocity-free cart-pole, every recorded step of CartPole-v1") {
   const auto world = heed::velocity_free_cart_pole();
@@ -38,24 +38,27 @@ TEST_CASE("MaskedObservation: a velocity-free cart-pole, every recorded step of 
 }
 
 TEST_CASE("MaskedObservation: multiplies the features of every column") {
-  const KeyDoor plain;
-  const MaskedObservation world(plain, {2, 1, 0, -0.5, 1});
+  const BrainSignal plain;
+  std::vector<double> mask(48, 1);  // 32 samples, 8 channels, 8 segments
+  mask[0] = 2, mask[32] = -0.5, mask[47] = 0;
+  const MaskedObservation world(plain, mask);
   Random random(1);
-  const KeyDoor::State s = world.reset(random);
-  CHECK(world.entities(s) == 36);
-  Eigen::MatrixXd x(5, 36), wanted(5, 36);
+  const BrainSignal::State s = world.reset(random);
+  CHECK(world.entities(s) == 64);
+  Eigen::MatrixXd x(48, 64), wanted(48, 64);
   world.observe(s, Write<double>(x));
   plain.observe(s, Write<double>(wanted));
-  for (Index i = 0; i < 36; ++i)
-    CHECK(x.col(i) == wanted.col(i).cwiseProduct(Eigen::Matrix<double, 5, 1>(2, 1, 0, -0.5, 1)));
-  CHECK(x(0, s.agent) == 2);
-  CHECK(x(2, s.key) == 0);
-  CHECK(x(3, s.door) == -0.5);
+  for (Index i = 0; i < 64; ++i)
+    CHECK(x.col(i) == wanted.col(i).cwiseProduct(Eigen::Map<const Eigen::VectorXd>(mask.data(), 48)));
+  CHECK(x(32, 3) == -0.5);
+  CHECK(x(32, 8) == 0);
+  CHECK(wanted(47, 7) == 1);
+  CHECK(x(47, 7) == 0);
 }
 
 TEST_CASE("MaskedObservation: what it owes as an environment") {
   check_world("Pendulum", MaskedObservation(Pendulum(), {1, 1, 0}));
-  check_world("KeyDoor", MaskedObservation(KeyDoor({.grid = {6}, .limit = 20}), {1, 1, 1, 1, 0}));
+  check_world("BrainSignal", MaskedObservation(BrainSignal({.windows = 5}), std::vector<double>(48, 0.5)));
 }
 
 TEST_CASE("MaskedObservation: says what the world says") {

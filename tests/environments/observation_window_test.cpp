@@ -1,7 +1,7 @@
 #include "heed/environments/observation_window.hpp"
 
+#include "heed/environments/brain_signal.hpp"
 #include "heed/environments/cart_pole.hpp"
-#include "heed/environments/key_door.hpp"
 #include "heed/environments/pendulum.hpp"
 #include "heed/environments/repeat_first.hpp"
 #include "heed/environments/time_limit.hpp"
@@ -10,8 +10,8 @@
 #include "worlds.hpp"
 
 using namespace support;
+using heed::BrainSignal;
 using heed::CartPole;
-using heed::KeyDoor;
 using heed::ObservationWindow;
 using heed::Pendulum;
 
@@ -23,7 +23,7 @@ template <class World>
 concept CanBeWrapped = requires {
   typename ObservationWindow<World>;
 };
-static_assert(CanBeWrapped<CartPole> && !CanBeWrapped<KeyDoor>);
+static_assert(CanBeWrapped<CartPole> && !CanBeWrapped<BrainSignal>);
 
 namespace {
 

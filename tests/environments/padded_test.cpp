@@ -1,11 +1,11 @@
 #include "heed/environments/padded.hpp"
 
 #include "agents.hpp"
-#include "heed/environments/key_door.hpp"
+#include "heed/environments/brain_signal.hpp"
 #include "heed/environments/predators_and_prey.hpp"
 
 using namespace support;
-using heed::KeyDoor;
+using heed::BrainSignal;
 using heed::Padded;
 using heed::PredatorsAndPrey;
 
@@ -72,8 +72,8 @@ struct Growing {
 
 static_assert(heed::ManyAgentsEnvironment<Leaving> && !heed::Environment<Leaving>);
 static_assert(heed::ManyAgentsEnvironment<Padded<Leaving>> && !heed::Environment<Padded<Leaving>>);
-static_assert(heed::DiscreteEnvironment<Padded<KeyDoor>> && !heed::EntityEnvironment<Padded<KeyDoor>>);
-static_assert(!heed::ManyAgentsEnvironment<KeyDoor> && !heed::ManyAgentsEnvironment<Padded<KeyDoor>>);
+static_assert(heed::DiscreteEnvironment<Padded<BrainSignal>> && !heed::EntityEnvironment<Padded<BrainSignal>>);
+static_assert(!heed::ManyAgentsEnvironment<BrainSignal> && !heed::ManyAgentsEnvironment<Padded<BrainSignal>>);
 static_assert(heed::ContinuousEnvironment<Padded<Growing>> && !heed::EntityEnvironment<Padded<Growing>>);
 
 }  // namespace
@@ -127,26 +127,26 @@ TEST_CASE("Padded: what it owes as an environment of many agents") {
 }
 
 TEST_CASE("Padded: an environment of entities goes on as it is") {
-  const KeyDoor plain({.grid = {3, 4}, .limit = 30});
-  const Padded world(plain, 13);
-  CHECK(world.actions() == 4);
-  CHECK(world.inner().config.limit == 30);
+  const BrainSignal plain({.channels = 3, .idle = 1, .windows = 30});
+  const Padded world(plain, 25);
+  CHECK(world.actions() == 5);
+  CHECK(world.inner().config.windows == 30);
   Random random(1), same(1), draws(2);
   auto s = world.reset(random), twin = plain.reset(same);
   Outcome outcome;
   while (!outcome.over()) {
     const std::vector<double> x = seen(world, s), inside = seen(plain, twin);
-    REQUIRE((x.size() == 13 * 6 && inside.size() == 12 * 5));
+    REQUIRE((x.size() == 25 * 44 && inside.size() == 24 * 43));
     for (std::size_t i = 0; i < x.size(); ++i)
-      REQUIRE(x[i] == (i / 6 == 12 ? 0 : i % 6 == 5 ? 1 : inside[i / 6 * 5 + i % 6]));
-    const Index action = draws.below(4);
+      REQUIRE(x[i] == (i / 44 == 24 ? 0 : i % 44 == 43 ? 1 : inside[i / 44 * 43 + i % 44]));
+    const Index action = draws.below(5);
     outcome = world.step(s, action);
     CHECK(outcome.reward == plain.step(twin, action).reward);
   }
 }
 
 TEST_CASE("Padded: errors") {
-  CHECK_THROWS_WITH(Padded(KeyDoor(), 0), ContainsSubstring("Padded: most 0, but at least 1 is needed"));
+  CHECK_THROWS_WITH(Padded(BrainSignal(), 0), ContainsSubstring("Padded: most 0, but at least 1 is needed"));
   const Padded world(PredatorsAndPrey(), 8);
   Random random(1);
   const auto s = world.reset(random);

@@ -1,13 +1,13 @@
 #include "heed/environments/time_limit.hpp"
 
-#include "heed/environments/key_door.hpp"
+#include "heed/environments/brain_signal.hpp"
 #include "heed/environments/memory_chain.hpp"
 #include "heed/environments/mountain_car.hpp"
 #include "heed/environments/pendulum.hpp"
 #include "worlds.hpp"
 
 using namespace support;
-using heed::KeyDoor;
+using heed::BrainSignal;
 using heed::MemoryChain;
 using heed::MountainCar;
 using heed::Pendulum;
@@ -17,13 +17,13 @@ static_assert(heed::DiscreteEnvironment<TimeLimit<MountainCar>>);
 static_assert(!heed::ContinuousEnvironment<TimeLimit<MountainCar>>);
 static_assert(!heed::EntityEnvironment<TimeLimit<MountainCar>>);
 static_assert(heed::ContinuousEnvironment<TimeLimit<Pendulum>> && !heed::DiscreteEnvironment<TimeLimit<Pendulum>>);
-static_assert(heed::EntityEnvironment<TimeLimit<KeyDoor>>);
+static_assert(heed::EntityEnvironment<TimeLimit<BrainSignal>>);
 static_assert(heed::DiscreteEnvironment<TimeLimit<TimeLimit<MountainCar>>>);
 
 TEST_CASE("TimeLimit: what it owes as an environment") {
   check_world("", TimeLimit(MountainCar(0), 5));
   check_world("", TimeLimit(Pendulum(0), 5));
-  check_world("", TimeLimit(KeyDoor(), 5));
+  check_world("", TimeLimit(BrainSignal({.windows = 9}), 5));
 }
 
 TEST_CASE("TimeLimit: as an environment with a limit of its own") {
@@ -76,8 +76,8 @@ TEST_CASE("TimeLimit: says what the world says, and the shorter of two limits") 
   CHECK(TimeLimit(MountainCar(), 7).observation() == 2);
   CHECK(TimeLimit(Pendulum(), 7).low() == Pendulum().low());
   CHECK(TimeLimit(Pendulum(), 7).high() == Pendulum().high());
-  const TimeLimit rooms(KeyDoor(), 7);
+  const TimeLimit signal(BrainSignal(), 7);
   Random random(1);
-  CHECK(rooms.entities(rooms.reset(random)) == 36);
+  CHECK(signal.entities(signal.reset(random)) == 64);
   CHECK_THROWS_WITH(TimeLimit(MountainCar(), 0), ContainsSubstring("TimeLimit: limit 0, but at least 1 is needed"));
 }

@@ -1,15 +1,15 @@
 #include "heed/environments/with_previous_action.hpp"
 
+#include "heed/environments/brain_signal.hpp"
 #include "heed/environments/cart_pole.hpp"
-#include "heed/environments/key_door.hpp"
 #include "heed/environments/memory_chain.hpp"
 #include "heed/environments/observation_window.hpp"
 #include "heed/environments/pendulum.hpp"
 #include "worlds.hpp"
 
 using namespace support;
+using heed::BrainSignal;
 using heed::CartPole;
-using heed::KeyDoor;
 using heed::Pendulum;
 using heed::WithPreviousAction;
 
@@ -20,7 +20,7 @@ template <class World>
 concept CanBeWrapped = requires {
   typename WithPreviousAction<World>;
 };
-static_assert(CanBeWrapped<CartPole> && !CanBeWrapped<KeyDoor>);
+static_assert(CanBeWrapped<CartPole> && !CanBeWrapped<BrainSignal>);
 
 namespace {
 

@@ -35,6 +35,44 @@ struct Chain {
   }
 };
 
+/// A weight for each action and state of a Chain.
+struct Table {
+  using Scalar = double;
+  struct Config {};
+  Weight<2, 2> weight;
+  Columns<> q, logits;
+  Axis time, input;
+  Index observation = 2;
+
+  Table(Scope at, const Config&)
+      : weight(at.weight<2, 2>("weight", {2, 2}, zero())),
+        q(at.columns(2)),
+        logits(q),
+        time(at.axis()),
+        input(at.axis()) {}
+  void forward(ParametersView<const double> p, Read<double> x, ActivationsView<double> a) const {
+    a[q] = p[weight] * x;
+  }
+  void extend(ParametersView<const double> p, Read<double> x, MemoryView<double> m, ActivationsView<double> a) const {
+    m.begin(time, a.sequences(time));
+    forward(p, x, a);
+  }
+  void backward(ParametersView<const double>, Read<double> x, ActivationsView<double> a, ParametersView<double> g,
+                Gradient<double>) const {
+    g[weight] += a.d(q) * x.transpose();
+  }
+};
+
+/// One of its weights, and Adam's moments of it.
+struct Weighed {
+  double at, m = 0, v = 0;
+  void step(double g, int t) {
+    m = 0.9 * m + 0.1 * g;
+    v = 0.999 * v + 0.001 * g * g;
+    at -= 0.1 * m / (1 - std::pow(0.9, t)) / (std::sqrt(v / (1 - std::pow(0.999, t))) + 1e-8);
+  }
+};
+
 /// A bit is shown once; three steps later it is to be named. Other steps bring nothing.
 struct Recall {
   struct State {
@@ -233,6 +271,60 @@ TEST_CASE("dqn: an update by hand") {
   CHECK(support::distance(dqn.gradient()[agent.net.action_head.bias], wanted / 6) <= 1e-15);
 }
 
+TEST_CASE("dqn: two updates by hand, down to the weights") {
+  for (const bool double_q : {false, true}) {
+    Agent<Table> agent({}, 1);
+    Weighed mine[2][2] = {{{0.3}, {1.5}}, {{0.9}, {-0.4}}};  // of action, state
+    double theirs[2][2] = {{0.5, 0.1}, {0.2, 0.8}};
+    DqnConfig config{.learning_rate = 0.1,
+                     .gamma = 0.9,
+                     .reward_scale = 0.5,
+                     .double_q = double_q,
+                     .lanes = 4,
+                     .steps = 10,
+                     .epsilon_end = 1,
+                     .learning_starts = 40,
+                     .learn_every = 2,
+                     .batch = 30,
+                     .target_every = 1,
+                     .target_share = 0.25,
+                     .max_gradient_norm = 0.3};
+    agent.p[agent.net.weight] << 0.5, 0.1, 0.2, 0.8;
+    Dqn dqn(agent, Chain(), config);
+    config.learning_starts = 41;
+    Dqn twin(agent, Chain(), config);  // lives the same, and learns nothing: it draws what the other learns from
+    agent.p[agent.net.weight] << 0.3, 1.5, 0.9, -0.4;
+    twin.iterate();
+    REQUIRE(dqn.iterate().updates == 2);
+    for (int t = 1; t <= 2; ++t) {
+      const ReplayBatch<double>& batch = twin.draw();
+      double g[2][2] = {}, square = 0;
+      int drawn[2][2] = {};
+      for (const auto& item : batch.items) {
+        const Index s = batch.x()(1, item.column) == 1, a = item.action, next = s == 0 && a == 1;
+        const bool best = double_q ? mine[1][next].at > mine[0][next].at : theirs[1][next] > theirs[0][next];
+        const double target = s == 1 && a == 1 ? 0.5 : 0.9 * theirs[best][next];
+        g[a][s] += std::clamp(mine[a][s].at - target, -1.0, 1.0) / 30;
+        ++drawn[a][s];
+      }
+      for (const auto& row : g) square += row[0] * row[0] + row[1] * row[1];
+      const double scale = 0.3 / (std::sqrt(square) + 1e-6);
+      REQUIRE(scale < 1);
+      for (int a = 0; a < 2; ++a)
+        for (int s = 0; s < 2; ++s) {
+          REQUIRE(drawn[a][s] > 0);
+          mine[a][s].step(scale * g[a][s], t);
+          theirs[a][s] = 0.75 * theirs[a][s] + 0.25 * mine[a][s].at;
+        }
+    }
+    for (int a = 0; a < 2; ++a)
+      for (int s = 0; s < 2; ++s) {
+        CHECK(agent.p[agent.net.weight](a, s) == Approx(mine[a][s].at).epsilon(1e-11));
+        CHECK(dqn.target()[agent.net.weight](a, s) == Approx(theirs[a][s]).epsilon(1e-11));
+      }
+  }
+}
+
 TEST_CASE("dqn: the values of a chain of two states, whose time limit is none of theirs", "[learning]") {
   const Chain world;
   for (const Index n : {1, 3})
@@ -341,6 +433,9 @@ TEST_CASE("dqn: errors") {
   Agent<AttentionQ<double>> looking = make_agent<AttentionQ<double>>({.window = 8});
   check_complaint("Dqn: room 71, but 8 lanes need 9 each", [&] { Dqn(looking, world, {.room = 71}); });
   Dqn(looking, world, {.room = 72});
+  Agent<TransformerQ<double>> recalling = make_agent<TransformerQ<double>>({.width = 4, .heads = 2});
+  check_complaint("Dqn: room 4007, but 8 lanes need 501 each", [&] { Dqn(recalling, world, {.room = 4007}); });
+  Dqn(recalling, world, {.room = 4008});
   Agent<MlpQ<double>> other = make_agent<MlpQ<double>>({.hidden = {4}}, 3);
   check_complaint("observations of 3 and 2 actions, but the world has 4 and 2", [&] { Dqn(other, world); });
   Agent<EntityQ<double>> seeing = make_agent<EntityQ<double>>({.width = 4, .heads = 2}, 2);

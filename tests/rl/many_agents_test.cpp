@@ -207,3 +207,16 @@ TEST_CASE("many agents: sets are not for networks of one column a step") {
   Rollout padded(wide, Padded(PredatorsAndPrey(), 9), 2, 1);
   CHECK(padded.run(wide.p).count() == 6);
 }
+
+TEST_CASE("many agents: a world without any is refused") {
+  struct Empty : Leaving {
+    Index count = 0;
+    Index agents() const { return count; }
+  };
+  const auto agent = make_agent<Attention>({.window = 3, .width = 6, .hidden = 5}, 4, 2);
+  support::check_complaint("Rollout: the world has 0 agents, but at least 1 is needed",
+                           [&] { Rollout(agent, Empty{}, 2, 1); });
+  support::check_complaint("Rollout: the world has -1 agents, but at least 1 is needed", [&] {
+    evaluate(agent, Empty{{}, -1}, 2, 1);
+  });
+}

@@ -9,6 +9,7 @@
 #include "heed/rl/actor_critic.hpp"
 #include "heed/rl/ppo.hpp"
 #include "support.hpp"
+#include "support/executors.hpp"
 #include "support/files.hpp"
 
 using namespace heed;
@@ -112,6 +113,15 @@ void check_observations(Agent<Net> agent) {
   }
 }
 
+/// The last task first; it knows the fewest tasks that it was given at once.
+struct Counting : support::Reverse {
+  Index fewest = unlimited;
+  void run(Index count, Task task) {
+    fewest = std::min(fewest, count);
+    Reverse::run(count, task);
+  }
+};
+
 }  // namespace
 
 TEST_CASE("on_policy: with normalised observations every ratio is 1 before the first update") {
@@ -205,7 +215,7 @@ TEST_CASE("evaluate: with a normaliser as in a world that shows normalised obser
 
 TEST_CASE("on_policy: normalised, the same bits whoever runs it") {
   const auto play = [](Executor executor) {
-    Agent<AttentionPolicy<float>> agent({.observation = 4, .actions = 2, .value = true}, 3);
+    Agent<AttentionPolicy<float>> agent({.observation = 4, .actions = 2, .hidden = 512, .value = true}, 3);
     PpoConfig config = normalising();
     config.lanes = 40;
     Ppo ppo(agent, Unscaled(37), config, executor);
@@ -213,6 +223,9 @@ TEST_CASE("on_policy: normalised, the same bits whoever runs it") {
     return std::pair(agent.p.flat, ppo.observation_normaliser()->state);
   };
   const auto serial = play({});
+  Counting counting;
+  CHECK(play(counting) == serial);
+  CHECK(counting.fewest > 1);  // lanes, shards and the sum of theirs: all is shared
   Threads threads(3);
   CHECK(play(threads) == serial);
 }
@@ -235,4 +248,24 @@ TEST_CASE("on_policy: normalised, training goes on from a checkpoint in the same
   CHECK(std::equal(whole.returns().begin(), whole.returns().end(), resumed.returns().begin()));
   Ppo plain(second, world);
   CHECK_THROWS(load_checkpoint(folder / "run.ckpt", plain));
+}
+
+TEST_CASE("on_policy: there is nothing to learn from before something was lived") {
+  const CartPole world(13);
+  auto agent = simple();
+  Ppo ppo(agent, world, {.lanes = 2, .steps = 9});
+  ActorCritic critic(agent, world, {.lanes = 2, .steps = 9});
+  Ppo other(agent, world, {.lanes = 2, .steps = 9});
+  other.collect();
+  std::vector<Piece> pieces;
+  cut_into_pieces(other.lived(), 0, 0, pieces);
+  Minibatch<double> all;
+  all.gather(other.lived(), std::span<const Piece>(pieces));
+  support::check_complaint("Ppo: nothing was lived so far", [&] { ppo.lived(); });
+  support::check_complaint("Ppo: nothing was lived so far", [&] { ppo.gradient(all); });
+  support::check_complaint("ActorCritic: nothing was lived so far", [&] { critic.lived(); });
+  support::check_complaint("ActorCritic: nothing was lived so far", [&] { critic.gradient(all); });
+  CHECK(ppo.gradient().flat.isZero(0));
+  ppo.collect();
+  CHECK(ppo.gradient(all).kl <= 1e-24);
 }

@@ -18,12 +18,13 @@ namespace heed {
 /// An episode terminates at the goal and is truncated at the limit, also where it terminates there. The limit is, if
 /// not given, 10 rows cols steps, as MiniGrid's.
 ///
-/// What is seen is an image: 5 planes x cells, a column a cell, row by row, as Convolution and PatchEmbedding take it.
-/// A plane is 1 where its thing is, and 0 elsewhere:
+/// What is seen is an image in one column, channel by channel, each row by row, as PatchPolicy and PatchQ take it. A
+/// channel is 1 where its thing is, and 0 elsewhere:
 ///
 ///   0 agent    1 wall    2 key, until it is taken    3 door, until it is open    4 goal
 class KeyDoor {
  public:
+  static constexpr Index channels = 5;
   struct State {
     Index agent, key, door, goal;  // cells, numbered row by row
     bool has_key = false, open = false;
@@ -40,8 +41,8 @@ class KeyDoor {
   explicit KeyDoor(Config c) : config(checked(c)) {}
 
   Index actions() const { return 4; }
-  Index observation() const { return 5; }
-  Index entities(const State&) const { return config.grid.cells(); }
+  Grid image() const { return config.grid; }
+  Index observation() const { return channels * image().cells(); }
   Index time_limit() const { return config.limit; }
 
   State reset(Random& random) const {
@@ -77,14 +78,17 @@ class KeyDoor {
   template <class S>
   void observe(const State& s, Write<S> x) const {
     const Grid grid = config.grid;
-    detail::expect_shape("KeyDoor", "x", x, observation(), grid.cells());
+    detail::expect_shape("KeyDoor", "x", x, observation(), 1);
     x.setZero();
-    for (Index row = 0; row < grid.rows; ++row) x(1, row * grid.cols + s.door % grid.cols) = 1;
-    x(1, s.door) = 0;
-    x(0, s.agent) = 1;
-    if (!s.has_key) x(2, s.key) = 1;
-    if (!s.open) x(3, s.door) = 1;
-    x(4, s.goal) = 1;
+    const auto show = [&](Index channel, Index cell) { x(channel * grid.cells() + cell, 0) = 1; };
+    for (Index row = 0; row < grid.rows; ++row) {
+      const Index cell = row * grid.cols + s.door % grid.cols;
+      if (cell != s.door) show(1, cell);
+    }
+    show(0, s.agent);
+    if (!s.has_key) show(2, s.key);
+    if (!s.open) show(3, s.door);
+    show(4, s.goal);
   }
 
  private:
@@ -106,6 +110,6 @@ class KeyDoor {
     return in_wall && !passes ? s.agent : cell;
   }
 };
-static_assert(DiscreteEnvironment<KeyDoor> && EntityEnvironment<KeyDoor>);
+static_assert(DiscreteEnvironment<KeyDoor>);
 
 }  // namespace heed

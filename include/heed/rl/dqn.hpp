@@ -145,8 +145,8 @@ class Dqn {
   static ReplayConfig replay_config(const DqnConfig& c, const Agent<Net>& agent, const World& world) {
     const Index steps = c.room / c.lanes, past = past_of(agent.net, agent.layout);
     const Index look_back = c.look_back > 0 ? std::min(c.look_back, past) : past;
-    const Index most = c.capacity > 0 ? c.capacity : std::max(world.time_limit(), Index(0));  // steps an episode
-    const Index needed = (look_back < unlimited ? look_back : most) + 1 + c.n_step;
+    const Index episode = c.capacity > 0 ? c.capacity : world.time_limit();
+    const Index needed = (look_back < unlimited ? look_back : std::max(episode - 1, Index(0))) + 1 + c.n_step;
     if (steps < needed)
       detail::fail("Dqn: room %ld, but %ld lanes need %ld each: the past of a step, itself and n_step %ld",
                    long(c.room), long(c.lanes), long(needed), long(c.n_step));

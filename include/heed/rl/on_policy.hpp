@@ -44,7 +44,11 @@ class OnPolicy {
   double mean_return() const { return recent_.mean(); }
 
   /// What the last iteration was played, with its advantages and what each value should have been.
-  const Episodes<S, Action>& lived() const { return *lived_episodes_; }
+  const Episodes<S, Action>& lived() const {
+    if (!lived_episodes_) [[unlikely]]
+      detail::fail("%s: nothing was lived so far, but collect or iterate must come first", who_);
+    return *lived_episodes_;
+  }
   std::span<const double> advantages() const { return advantages_; }
   std::span<const double> returns() const { return returns_; }
 
@@ -117,6 +121,7 @@ class OnPolicy {
   /// of its part, times `step.share`, to `step.policy`, and answers the slope of half the squared error of the value.
   template <class Objective>
   Statistics loss_gradient(const Minibatch<S>& minibatch, Objective objective) {
+    const Episodes<S, Action>& e = lived();
     const Axis time = agent_.net.time, input = agent_.net.input;
     const typename Shards<S>::Part parts[] = {{time, minibatch.time}, {input, minibatch.input}};
     shards_.begin(std::span(parts).first(input == time ? 1 : 2));
@@ -126,7 +131,7 @@ class OnPolicy {
       const Range mine = shard.columns(input);
       const auto x = minibatch.x().middleCols(mine.first, mine.count);
       agent_.net.forward(agent_.p, x, shard.a);
-      shard_gradient(minibatch, shard, of_advantages, objective);
+      shard_gradient(e, minibatch, shard, of_advantages, objective);
       agent_.net.backward(agent_.p, x, shard.a, shard.g, no_gradient);
     });
     shards_.sum(executor_);
@@ -221,8 +226,8 @@ class OnPolicy {
 
   /// Fills the gradients of what a shard decides, and of its values.
   template <class Objective>
-  void shard_gradient(const Minibatch<S>& minibatch, const Shard& shard, const Moments& of_advantages,
-                      const Objective& objective) {
+  void shard_gradient(const Episodes<S, Action>& e, const Minibatch<S>& minibatch, const Shard& shard,
+                      const Moments& of_advantages, const Objective& objective) {
     const ActivationsView<S> a = shard.a;
     const Range columns = shard.columns(agent_.net.time);
     const auto value = value_of(agent_.net);
@@ -234,8 +239,8 @@ class OnPolicy {
       const Index number = minibatch.step[std::size_t(columns.first + i)];
       if (number < 0) continue;
       const std::size_t t = std::size_t(number);
-      const Action& action = lived_episodes_->actions[t];
-      const Decision<Net, Action> policy(agent_.net, a, i, lived_episodes_->allowed[t]);
+      const Action& action = e.actions[t];
+      const Decision<Net, Action> policy(agent_.net, a, i, e.allowed[t]);
       const double advantage = (advantages_[t] - of_advantages.mean) / of_advantages.deviation;
       const double v = double(a[value](0, i)), error = v - returns_[t];
       const double slope = objective(Step{t, share, advantage, v, policy}, sums);

@@ -79,6 +79,8 @@ class Rollout {
   }
   static void check(const Agent<Net>& agent, const World& world, Index episodes) {
     if (episodes < 1) detail::fail("Rollout: %ld episodes, but at least 1 is needed", long(episodes));
+    if (agents_of(world) < 1)
+      detail::fail("Rollout: the world has %ld agents, but at least 1 is needed", long(agents_of(world)));
     detail::expect_fit("Rollout", agent.net, world);
     if constexpr (requires { agent.net.logits; })
       if (points(agent.net) && !(agent.net.logits.axis == agent.net.input))
