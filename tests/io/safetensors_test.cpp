@@ -162,6 +162,33 @@ TEST_CASE("safetensors: files of other writers", "[safetensors]") {
     heed::load(path, layout, p);
     REQUIRE(p.flat == Eigen::Vector4f(3, 4, 1, 2));
   }
+  SECTION("half precision") {
+    // F16: 1.5, -65504 (the largest); BF16: 2^-126 / 128 (the least), -1.0078125
+    write(path, file_of(R"({"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},)"
+                        R"("b":{"dtype":"BF16","shape":[1,2],"data_offsets":[4,8]}})",
+                        bytes<std::uint16_t>({0x3e00, 0xfbff, 0x0001, 0xbf81})));
+    heed::load(path, layout, p);
+    REQUIRE(p.flat == Eigen::Vector4f(1.5f, -65504, 0x1p-133f, -1.0078125f));
+    Parameters<double> q(layout);
+    heed::load(path, layout, q);
+    REQUIRE(q.flat == Eigen::Vector4d(1.5, -65504, 0x1p-133, -1.0078125));
+  }
+  SECTION("half precision below the normal numbers") {
+    write(path, file_of(R"({"a":{"dtype":"F16","shape":[2],"data_offsets":[0,4]},)"
+                        R"("b":{"dtype":"F16","shape":[1,2],"data_offsets":[4,8]}})",
+                        bytes<std::uint16_t>({0x0001, 0x83ff, 0x8000, 0x0400})));
+    heed::load(path, layout, p);
+    REQUIRE(p.flat == Eigen::Vector4f(0x1p-24f, -1023 * 0x1p-24f, 0, 0x1p-14f));
+  }
+  SECTION("half precision that is not finite") {
+    for (const auto& [dtype, infinity, nan] : {std::tuple("F16", 0x7c00, 0xfe01), std::tuple("BF16", 0xff80, 0x7fc0)})
+      for (const int bad : {infinity, nan}) {
+        const std::string header = R"({"b":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"a":{"dtype":")"s +
+                                   dtype + R"(","shape":[2],"data_offsets":[8,12]}})";
+        require_refused(file_of(header, bytes<float>({1, 2}) + bytes<std::uint16_t>({0, std::uint16_t(bad)})),
+                        "a has a value that is not finite, number 1");
+      }
+  }
   SECTION("no metadata, no padding") {
     write(path, file_of(small_header, small_body));
     heed::load(path, layout, p);
@@ -223,9 +250,9 @@ TEST_CASE("safetensors: shapes and dtypes that are not read", "[safetensors]") {
   require_refused(file_of("{" + small_a + "," + small_b + R"(,"c":{"dtype":"I64","shape":[],"data_offsets":[16,24]}})",
                           small_body + small_body.substr(0, 8)),
                   "unexpected c []");
-  for (const char* dtype : {"BF16", "I32", "f32", "", "F32 "})
+  for (const char* dtype : {"F8_E4M3", "I32", "f32", "", "F32 "})
     require_refused(file_of(with("\"F32\"", '"' + std::string(dtype) + '"'), small_body),
-                    "a is "s + dtype + ", but only F32 and F64 are read");
+                    "a is "s + dtype + ", but only F64, F32, F16 and BF16 are read");
 }
 
 TEST_CASE("safetensors: broken lengths", "[safetensors]") {

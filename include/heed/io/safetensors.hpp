@@ -24,13 +24,21 @@ void check_finite(const std::filesystem::path& path, const Entry& entry, const S
       fail_file(path, entry.name + " has a value that is not finite, number " + std::to_string(i));
 }
 
-template <FileScalar From, FileScalar S>
+/// Copies numbers whose bits are those of `From`, as it is stored in `Bits`.
+template <class From, class Bits, FileScalar S>
 void copy_values(const char* from, Index count, S* to) {
   for (Index i = 0; i < count; ++i) {
-    From value;
-    std::memcpy(&value, from + std::size_t(i) * sizeof value, sizeof value);
-    to[i] = S(value);
+    Bits bits;
+    std::memcpy(&bits, from + std::size_t(i) * sizeof bits, sizeof bits);
+    to[i] = S(std::bit_cast<From>(bits));
   }
+}
+template <FileScalar S>
+void copy_values(const TensorInfo& tensor, const char* from, Index count, S* to) {
+  if (tensor.dtype == "F64") return copy_values<double, std::uint64_t>(from, count, to);
+  if (tensor.dtype == "F32") return copy_values<float, std::uint32_t>(from, count, to);
+  if (tensor.dtype == "F16") return copy_values<Eigen::half, std::uint16_t>(from, count, to);
+  copy_values<Eigen::bfloat16, std::uint16_t>(from, count, to);
 }
 
 inline void expect_parameters(const char* who, const Layout& layout, Index size) {
@@ -55,8 +63,8 @@ void save(const std::filesystem::path& path, const Layout& layout, const Paramet
   file.commit();
 }
 
-/// Reads parameters from a file that has exactly the entries of the layout, in any order. Whether F32 or F64, the numbers
-/// are converted to S. The file is read and checked before anything is changed: every entry that is missing, unexpected,
+/// Reads parameters from a file that has exactly the entries of the layout, in any order. Whether F64, F32, F16 or BF16,
+/// the numbers are converted to S. The file is read and checked before anything is changed: every entry that is missing, unexpected,
 /// of another shape or of another dtype is named in one error, and so is a value that is not finite (as an S), or
 /// whatever is broken in the file.
 template <detail::FileScalar S>
@@ -70,8 +78,7 @@ void load(const std::filesystem::path& path, const Layout& layout, Parameters<S>
   Eigen::Matrix<S, Dynamic, 1> flat(layout.parameters());
   for (std::size_t i = 0; i < found.size(); ++i) {
     const Entry& e = layout.entries()[i];
-    const auto copy = found[i]->dtype == "F32" ? detail::copy_values<float, S> : detail::copy_values<double, S>;
-    copy(body.data() + found[i]->begin, e.size(), flat.data() + e.offset);
+    detail::copy_values(*found[i], body.data() + found[i]->begin, e.size(), flat.data() + e.offset);
     detail::check_finite(path, e, flat.data() + e.offset);
   }
   p.flat = flat;

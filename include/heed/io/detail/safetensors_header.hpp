@@ -78,7 +78,7 @@ inline std::vector<const TensorInfo*> match(const std::filesystem::path& path, c
       continue;
     }
     if (t->shape != shape) report(e.name + " is " + shown(t->shape) + ", expected " + shown(shape));
-    if (!t->is_weight()) report(e.name + " is " + shown(t->dtype) + ", but only F32 and F64 are read");
+    if (!t->is_weight()) report(e.name + " is " + shown(t->dtype) + ", but only F64, F32, F16 and BF16 are read");
     expected[std::size_t(t - tensors.begin())] = true;
     found.push_back(&*t);
   }

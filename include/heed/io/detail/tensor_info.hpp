@@ -31,12 +31,13 @@ struct TensorInfo {
   Sizes shape;
   std::uint64_t begin = 0, end = 0;  // its bytes, counted from the end of the header
 
-  bool is_weight() const { return dtype == "F32" || dtype == "F64"; }
+  bool is_weight() const { return dtype == "F64" || dtype == "F32" || dtype == "F16" || dtype == "BF16"; }
   bool readable() const { return item_size() > 0; }
   /// The bytes of a number, 0 for a dtype that is not read.
   std::uint64_t item_size() const {
-    constexpr std::string_view names[] = {"F64", "I64", "U64", "F32", "I32", "U32", "I16", "U16", "I8", "U8", "BOOL"};
-    constexpr std::uint64_t sizes[] = {8, 8, 8, 4, 4, 4, 2, 2, 1, 1, 1};
+    constexpr std::string_view names[] = {"F64", "I64", "U64",  "F32", "I32", "U32", "F16",
+                                          "I16", "U16", "BF16", "I8",  "U8",  "BOOL"};
+    constexpr std::uint64_t sizes[] = {8, 8, 8, 4, 4, 4, 2, 2, 2, 2, 1, 1, 1};
     for (std::size_t i = 0; i < std::size(names); ++i)
       if (dtype == names[i]) return sizes[i];
     return 0;
