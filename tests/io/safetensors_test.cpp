@@ -237,6 +237,34 @@ TEST_CASE("safetensors: all that does not fit is one error", "[safetensors]") {
                      [&] { heed::load(path, large, q); });
 }
 
+TEST_CASE("safetensors: some of the weights, by their names", "[safetensors]") {
+  const Folder folder;
+  const fs::path path = folder / "policy.safetensors";
+  const Layout saved = layout_of({{"body.0.weight", {2, 3}}, {"body.0.bias", {2}}, {"head.weight", {4, 2}}});
+  const Parameters<float> from(saved, 1);
+  heed::save(path, saved, from);
+  const Layout layout =
+      layout_of({{"embed", {5}}, {"body.0.weight", {2, 3}}, {"body.0.bias", {2}}, {"head.weight", {7, 2}}});
+  const Parameters<float> before(layout, 2);
+  Parameters<float> p = before;
+  REQUIRE(heed::load(path, layout, p, "body.*") == 2);
+  REQUIRE(p.flat.segment(5, 8) == from.flat.head(8));
+  REQUIRE(p.flat.head(5) == before.flat.head(5));
+  REQUIRE(p.flat.tail(14) == before.flat.tail(14));
+  p = before;
+  REQUIRE(heed::load(path, layout, p, "*.?.b*s") == 1);
+  REQUIRE(p.flat.segment(11, 2) == from.flat.segment(6, 2));
+  REQUIRE(p.flat.segment(5, 6) == before.flat.segment(5, 6));
+
+  p = before;
+  require_file_error(path, "head.weight is [4, 2], expected [7, 2]", [&] { heed::load(path, layout, p, "h*"); });
+  require_file_error(path, "missing embed [5]", [&] { heed::load(path, layout, p, "e*"); });
+  for (const char* none : {"", "body", "body.0.bias?", "*x"})
+    REQUIRE_THROWS_WITH(heed::load(path, layout, p, none),
+                        "load: no weight of the network is named as in '"s + none + "'");
+  REQUIRE(bits(p) == bits(before));
+}
+
 TEST_CASE("safetensors: shapes and dtypes that are not read", "[safetensors]") {
   require_refused(file_of(with("[1,2]", "[]"), small_body), "has bytes 8 to 16, but F32 [] takes 4");
   require_refused(

@@ -67,21 +67,28 @@ void save(const std::filesystem::path& path, const Layout& layout, const Paramet
 /// the numbers are converted to S. The file is read and checked before anything is changed: every entry that is missing, unexpected,
 /// of another shape or of another dtype is named in one error, and so is a value that is not finite (as an S), or
 /// whatever is broken in the file.
+///
+/// With a pattern, in which * stands for any text and ? for any one character, only the entries of such names are read, and the
+/// file may hold others: the body of a policy for a new task, say, by "body.*". A pattern that names none is an error. How
+/// many were read is returned.
 template <detail::FileScalar S>
-void load(const std::filesystem::path& path, const Layout& layout, Parameters<S>& p) {
+std::size_t load(const std::filesystem::path& path, const Layout& layout, Parameters<S>& p,
+                 std::string_view pattern = "*") {
   detail::expect_parameters("load", layout, p.flat.size());
   detail::InputFile file(path);
   const std::vector<detail::TensorInfo> tensors = detail::read_safetensors_header(file);
-  const std::vector<const detail::TensorInfo*> found = detail::match(path, layout, tensors);
+  const std::vector<detail::Match> found = detail::match(path, layout, tensors, pattern);
+  if (found.empty() && !layout.entries().empty())
+    detail::fail("load: no weight of the network is named as in '%.*s'", int(pattern.size()), pattern.data());
   std::string body(file.rest(), '\0');  // as large as the layout says, by now
   file.read(body.data(), body.size());
-  Eigen::Matrix<S, Dynamic, 1> flat(layout.parameters());
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    const Entry& e = layout.entries()[i];
-    detail::copy_values(*found[i], body.data() + found[i]->begin, e.size(), flat.data() + e.offset);
-    detail::check_finite(path, e, flat.data() + e.offset);
+  Eigen::Matrix<S, Dynamic, 1> flat = p.flat;
+  for (const auto& [entry, tensor] : found) {
+    detail::copy_values(*tensor, body.data() + tensor->begin, entry->size(), flat.data() + entry->offset);
+    detail::check_finite(path, *entry, flat.data() + entry->offset);
   }
   p.flat = flat;
+  return found.size();
 }
 
 /// The parameters of an agent.
@@ -90,8 +97,8 @@ void save(const std::filesystem::path& path, const Agent<Net>& agent) {
   save(path, agent.layout, agent.p);
 }
 template <Network Net>
-void load(const std::filesystem::path& path, Agent<Net>& agent) {
-  load(path, agent.layout, agent.p);
+std::size_t load(const std::filesystem::path& path, Agent<Net>& agent, std::string_view pattern = "*") {
+  return load(path, agent.layout, agent.p, pattern);
 }
 
 }  // namespace heed

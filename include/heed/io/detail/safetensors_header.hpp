@@ -62,14 +62,31 @@ inline std::vector<TensorInfo> read_safetensors_header(InputFile& file) {
   return tensors;
 }
 
-/// For each entry of a layout its place in the file. All that is missing, misshapen or unexpected is one error.
-inline std::vector<const TensorInfo*> match(const std::filesystem::path& path, const Layout& layout,
-                                            const std::vector<TensorInfo>& tensors) {
+/// Whether a name is a pattern's, in which * stands for any text and ? for any one character.
+inline bool named(std::string_view pattern, std::string_view name) {
+  if (pattern.empty()) return name.empty();
+  if (pattern.front() == '*')
+    return named(pattern.substr(1), name) || (!name.empty() && named(pattern, name.substr(1)));
+  return !name.empty() && (pattern.front() == '?' || pattern.front() == name.front()) &&
+         named(pattern.substr(1), name.substr(1));
+}
+
+/// A weight that is to be read, and its place in the file.
+struct Match {
+  const Entry* entry;
+  const TensorInfo* tensor;
+};
+
+/// For each entry of a layout whose name is the pattern's its place in the file. All that is missing or misshapen is one
+/// error, and so is what the file has beside, where all is asked for.
+inline std::vector<Match> match(const std::filesystem::path& path, const Layout& layout,
+                                const std::vector<TensorInfo>& tensors, std::string_view pattern = "*") {
   std::string problems;
   const auto report = [&](const std::string& problem) { problems += (problems.empty() ? "" : "; ") + problem; };
-  std::vector<const TensorInfo*> found;
+  std::vector<Match> found;
   std::vector<bool> expected(tensors.size());
   for (const Entry& e : layout.entries()) {
+    if (!named(pattern, e.name)) continue;
     const Sizes shape = sizes_of(e.shape);
     const auto t = std::lower_bound(tensors.begin(), tensors.end(), e.name,
                                     [](const TensorInfo& info, const std::string& name) { return info.name < name; });
@@ -80,10 +97,10 @@ inline std::vector<const TensorInfo*> match(const std::filesystem::path& path, c
     if (t->shape != shape) report(e.name + " is " + shown(t->shape) + ", expected " + shown(shape));
     if (!t->is_weight()) report(e.name + " is " + shown(t->dtype) + ", but only F64, F32, F16 and BF16 are read");
     expected[std::size_t(t - tensors.begin())] = true;
-    found.push_back(&*t);
+    found.push_back({&e, &*t});
   }
   for (std::size_t i = 0; i < tensors.size(); ++i)
-    if (!expected[i]) report("unexpected " + shown(tensors[i].name) + " " + shown(tensors[i].shape));
+    if (!expected[i] && pattern == "*") report("unexpected " + shown(tensors[i].name) + " " + shown(tensors[i].shape));
   if (!problems.empty()) fail_file(path, problems);
   return found;
 }
