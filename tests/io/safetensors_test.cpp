@@ -211,6 +211,23 @@ TEST_CASE("safetensors: an agent", "[safetensors]") {
   REQUIRE(bits(wider.p) == before);
 }
 
+TEST_CASE("safetensors: metadata", "[safetensors]") {
+  const Folder folder;
+  const fs::path path = folder / "agent.safetensors";
+  const heed::Agent<Tiny> agent({.width = 4}, 1);
+  heed::Agent<Tiny> other({.width = 4}, 2);
+  const heed::Metadata metadata{{"", "empty"}, {"format", "pt"}, {"world", "\"cart\"\n\u00e9"}, {"weight", "{}"}};
+  heed::save(path, agent, metadata);
+  REQUIRE(heed::load_metadata(path) == metadata);
+  REQUIRE(read(path).size() % 8 == 0);
+  heed::load(path, other);
+  REQUIRE(bits(other.p) == bits(agent.p));
+  heed::save(path, agent);
+  REQUIRE(heed::load_metadata(path).empty());
+  write(path, file_of(R"({"__metadata__":{"a":"1","a":"2"}})"));
+  require_file_error(path, "__metadata__ has a twice", [&] { heed::load_metadata(path); });
+}
+
 TEST_CASE("safetensors: all that does not fit is one error", "[safetensors]") {
   const Folder folder;
   const fs::path path = folder / "policy.safetensors";

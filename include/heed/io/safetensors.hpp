@@ -51,12 +51,14 @@ inline void expect_parameters(const char* who, const Layout& layout, Index size)
 
 /// Writes the parameters as F32 or F64, as they are. The file appears complete or not at all: it is written beside its
 /// place, brought to the disk and renamed, and where that fails a file that was there before stays. Values that are not
-/// finite are an error.
+/// finite are an error. Metadata are kept as they are, where they are UTF-8.
 template <detail::FileScalar S>
-void save(const std::filesystem::path& path, const Layout& layout, const Parameters<S>& p) {
+void save(const std::filesystem::path& path, const Layout& layout, const Parameters<S>& p,
+          const Metadata& metadata = {}) {
   detail::expect_parameters("save", layout, p.flat.size());
   for (const Entry& e : layout.entries()) detail::check_finite(path, e, p.flat.data() + e.offset);
-  const std::string header = detail::safetensors_header(path, layout, sizeof(S) == 4 ? "F32" : "F64", sizeof(S));
+  const std::string header =
+      detail::safetensors_header(path, layout, sizeof(S) == 4 ? "F32" : "F64", sizeof(S), metadata);
   detail::AtomicFile file(path);
   file.write(header.data(), header.size());
   file.write(p.flat.data(), std::size_t(p.flat.size()) * sizeof(S));
@@ -91,10 +93,18 @@ std::size_t load(const std::filesystem::path& path, const Layout& layout, Parame
   return found.size();
 }
 
+/// The metadata of a file, none where it has none.
+inline Metadata load_metadata(const std::filesystem::path& path) {
+  detail::InputFile file(path);
+  Metadata metadata;
+  detail::read_safetensors_header(file, &metadata);
+  return metadata;
+}
+
 /// The parameters of an agent.
 template <Network Net>
-void save(const std::filesystem::path& path, const Agent<Net>& agent) {
-  save(path, agent.layout, agent.p);
+void save(const std::filesystem::path& path, const Agent<Net>& agent, const Metadata& metadata = {}) {
+  save(path, agent.layout, agent.p, metadata);
 }
 template <Network Net>
 std::size_t load(const std::filesystem::path& path, Agent<Net>& agent, std::string_view pattern = "*") {

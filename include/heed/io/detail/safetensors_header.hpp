@@ -43,7 +43,7 @@ inline void check_cover(const std::filesystem::path& path, const std::vector<Ten
 
 /// The header of a safetensors file, in the order of the names, checked against itself and the size of the file. Leaves
 /// the file at its body.
-inline std::vector<TensorInfo> read_safetensors_header(InputFile& file) {
+inline std::vector<TensorInfo> read_safetensors_header(InputFile& file, Metadata* metadata = nullptr) {
   std::uint64_t length = 0;
   if (file.rest() < sizeof length)
     fail_file(file.path(), "is not a safetensors file: it has only " + std::to_string(file.rest()) + " bytes");
@@ -56,7 +56,7 @@ inline std::vector<TensorInfo> read_safetensors_header(InputFile& file) {
                                std::to_string(file.rest()) + " follow");
   std::string text(std::size_t(length), ' ');
   file.read(text.data(), length);
-  std::vector<TensorInfo> tensors = SafetensorsParser::parse(file.path(), text);
+  std::vector<TensorInfo> tensors = SafetensorsParser::parse(file.path(), text, metadata);
   check_sizes(file.path(), tensors, file.rest());
   check_cover(file.path(), tensors, file.rest());
   return tensors;
@@ -107,12 +107,15 @@ inline std::vector<Match> match(const std::filesystem::path& path, const Layout&
 
 /// The length and the JSON text of the header of a file with these entries, padded with spaces so that what follows
 /// begins at a multiple of 8 bytes.
-inline std::string safetensors_header(const std::vector<TensorInfo>& tensors) {
+inline std::string safetensors_header(const std::vector<TensorInfo>& tensors, const Metadata& metadata = {}) {
   const auto quoted = [](const std::string& text) {
     return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
   };
   const auto listed = [](const Sizes& sizes) { return nlohmann::json(sizes).dump(); };
   std::string text;
+  for (const auto& [key, value] : metadata)
+    text += (text.empty() ? "{\"__metadata__\":{" : ",") + quoted(key) + ":" + quoted(value);
+  if (!text.empty()) text += "}";
   for (const TensorInfo& t : tensors)
     text += (text.empty() ? "{" : ",") + quoted(t.name) + ":{\"dtype\":" + quoted(t.dtype) +
             ",\"shape\":" + listed(t.shape) + ",\"data_offsets\":" + listed({t.begin, t.end}) + "}";
@@ -124,13 +127,13 @@ inline std::string safetensors_header(const std::vector<TensorInfo>& tensors) {
 
 /// The same of a file that holds the entries of a layout in order.
 inline std::string safetensors_header(const std::filesystem::path& path, const Layout& layout, const char* dtype,
-                                      std::size_t item_size) {
+                                      std::size_t item_size, const Metadata& metadata) {
   std::vector<TensorInfo> tensors;
   for (const Entry& e : layout.entries()) {
     const std::uint64_t begin = std::uint64_t(e.offset) * item_size;
     tensors.push_back({e.name, dtype, sizes_of(e.shape), begin, begin + std::uint64_t(e.size()) * item_size});
   }
-  const std::string header = safetensors_header(tensors);
+  const std::string header = safetensors_header(tensors, metadata);
   // What cannot be read again is not written: a name that is not UTF-8, for one.
   match(path, layout, SafetensorsParser::parse(path, header.substr(sizeof(std::uint64_t))));
   return header;

@@ -17,13 +17,15 @@ class SafetensorsParser {
   using Json = nlohmann::json;
 
  public:
-  /// The entries in the order of their names. `path` is for the messages.
-  static std::vector<TensorInfo> parse(const std::filesystem::path& path, const std::string& text) {
+  /// The entries in the order of their names, and the metadata if they are asked for. `path` is for the messages.
+  static std::vector<TensorInfo> parse(const std::filesystem::path& path, const std::string& text,
+                                       Metadata* metadata = nullptr) {
     SafetensorsParser parser;
     if (!text.starts_with('{')) fail_file(path, "the header is not a JSON object");
     // The parser would take a zero byte for the end of the text.
     if (text.find('\0') != std::string::npos) fail_file(path, "the header is not JSON: it has a zero byte");
     if (!Json::sax_parse(text, &parser)) fail_file(path, parser.error_);
+    if (metadata) *metadata = std::move(parser.metadata_);
     auto& tensors = parser.tensors_;
     std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
     const auto twice = std::adjacent_find(tensors.begin(), tensors.end(),
@@ -38,7 +40,9 @@ class SafetensorsParser {
     if (++depth_ == 2 && !in_metadata_) tensors_.emplace_back().name = name_;
     return true;
   }
-  bool key(std::string& key) { return depth_ == 1 ? start_member(key) : in_metadata_ || start_field(key); }
+  bool key(std::string& key) {
+    return depth_ == 1 ? start_member(key) : in_metadata_ ? start_metadata(key) : start_field(key);
+  }
   bool end_object() {
     if (depth_ == 2 && !in_metadata_ && seen_ != all_fields)
       return refuse(shown(name_) + " must have dtype, shape and data_offsets");
@@ -65,7 +69,7 @@ class SafetensorsParser {
     return true;
   }
   bool string(std::string& text) {
-    if (depth_ == 2 && in_metadata_) return true;
+    if (depth_ == 2 && in_metadata_) return *text_ = std::move(text), true;
     if (depth_ != 2 || field_ != dtype) return misplaced("text");
     tensors_.back().dtype = std::move(text);
     return true;
@@ -96,6 +100,11 @@ class SafetensorsParser {
     if (in_metadata_ && std::exchange(metadata_seen_, true)) return refuse("there are two __metadata__");
     return true;
   }
+  bool start_metadata(const std::string& key) {
+    const auto [at, is_new] = metadata_.try_emplace(key);
+    text_ = &at->second;
+    return is_new || refuse("__metadata__ has " + shown(key) + " twice");
+  }
   bool start_field(const std::string& key) {
     field_ = key == "dtype" ? dtype : key == "shape" ? shape : key == "data_offsets" ? data_offsets : nothing;
     if (field_ == nothing) return refuse(shown(name_) + " has an unknown " + shown(key));
@@ -116,6 +125,8 @@ class SafetensorsParser {
   }
 
   std::vector<TensorInfo> tensors_;
+  Metadata metadata_;
+  std::string* text_ = nullptr;  // of the metadata read at the moment
   std::string error_;
   int depth_ = 0;     // 1 among the names, 2 in an entry, 3 in its numbers
   std::string name_;  // the member read at the moment

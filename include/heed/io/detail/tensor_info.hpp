@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -7,7 +8,12 @@
 
 #include "heed/core/layout.hpp"
 
-namespace heed::detail {
+namespace heed {
+
+/// What a safetensors file says of itself, by keys of the writer's own.
+using Metadata = std::map<std::string, std::string>;
+
+namespace detail {
 
 /// The sizes of a shape as files hold them.
 using Sizes = std::vector<std::uint64_t>;
@@ -53,4 +59,5 @@ struct TensorInfo {
   }
 };
 
-}  // namespace heed::detail
+}  // namespace detail
+}  // namespace heed
