@@ -151,6 +151,7 @@ void check_dqn(const typename Net::Config& net, const World& world, Index column
 
 /// CartPole shown as its four numbers in any order, some of them missing, a column each.
 struct Scattered : CartPole {
+  using CartPole::CartPole;
   struct State {
     CartPole::State pole;
     std::uint64_t order = 0;
@@ -389,7 +390,7 @@ TEST_CASE("checkpoint: Dqn goes on, with its replay, its target and what it reme
   check_dqn<MlpQ<double>>({.observation = 4, .actions = 2, .hidden = {8}}, CartPole(37), 1);
   check_dqn<AttentionQ<float>>({.observation = 4, .actions = 2, .window = 4, .width = 8, .hidden = 8}, CartPole(37), 1);
   check_dqn<EntityQ<float>>({.observation = 2, .actions = 2, .width = 8, .heads = 2, .inner = 8, .window = 3},
-                            Scattered(), 3);
+                            Scattered(37), 3);
 }
 
 TEST_CASE("checkpoint: fields of all kinds") {
