@@ -63,7 +63,7 @@ void run(const ResultsOptions& options, std::vector<Task>& tasks) {
         const std::scoped_lock lock(mutex);
         progress.show((double(ended) + done) / double(jobs.size()), std::string(name).append(": ").append(text));
       };
-      const std::filesystem::path curve = options.out / std::string(name).append(".csv");
+      const std::filesystem::path curve = options.out / (name + ".csv");
       const Result result =
           worlds.at(task->config.at("world"))({task->config, settings, options.first_seed + seed, curve, show});
       task->results[policy][seed] = result;

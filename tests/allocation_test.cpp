@@ -143,6 +143,7 @@ void check_policy(typename Net::Config config) {
 }
 
 const Lengths few{3, 0, 5}, few_keys{4, 2, 0};
+// With 384 features, more than the 128 KiB that Eigen would put on the stack.
 // HEED_SHORT: the sanitizers make it ten times slower
 const Lengths many = std::getenv("HEED_SHORT") ? Lengths{80, 0, 80} : Lengths{140, 0, 160};
 const Lengths many_keys = std::getenv("HEED_SHORT") ? Lengths{70, 10, 80} : Lengths{150, 50, 100};

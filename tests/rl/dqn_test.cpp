@@ -7,6 +7,7 @@
 #include "heed/networks/mlp_q.hpp"
 #include "heed/networks/transformer_q.hpp"
 #include "support.hpp"
+#include "support/adam.hpp"
 #include "support/executors.hpp"
 
 using namespace heed;
@@ -60,16 +61,6 @@ struct Table {
   void backward(ParametersView<const double>, Read<double> x, ActivationsView<double> a, ParametersView<double> g,
                 Gradient<double>) const {
     g[weight] += a.d(q) * x.transpose();
-  }
-};
-
-/// One of its weights, and Adam's moments of it.
-struct Weighed {
-  double at, m = 0, v = 0;
-  void step(double g, int t) {
-    m = 0.9 * m + 0.1 * g;
-    v = 0.999 * v + 0.001 * g * g;
-    at -= 0.1 * m / (1 - std::pow(0.9, t)) / (std::sqrt(v / (1 - std::pow(0.999, t))) + 1e-8);
   }
 };
 
@@ -274,7 +265,7 @@ TEST_CASE("dqn: an update by hand") {
 TEST_CASE("dqn: two updates by hand, down to the weights") {
   for (const bool double_q : {false, true}) {
     Agent<Table> agent({}, 1);
-    Weighed mine[2][2] = {{{0.3}, {1.5}}, {{0.9}, {-0.4}}};  // of action, state
+    support::AdamWeight mine[2][2] = {{{0.3}, {1.5}}, {{0.9}, {-0.4}}};  // of action, state
     double theirs[2][2] = {{0.5, 0.1}, {0.2, 0.8}};
     DqnConfig config{.learning_rate = 0.1,
                      .gamma = 0.9,
@@ -313,7 +304,7 @@ TEST_CASE("dqn: two updates by hand, down to the weights") {
       for (int a = 0; a < 2; ++a)
         for (int s = 0; s < 2; ++s) {
           REQUIRE(drawn[a][s] > 0);
-          mine[a][s].step(scale * g[a][s], t);
+          mine[a][s].step(scale * g[a][s], t, 0.1, 1e-8);
           theirs[a][s] = 0.75 * theirs[a][s] + 0.25 * mine[a][s].at;
         }
     }

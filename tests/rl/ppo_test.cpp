@@ -9,6 +9,7 @@
 #include "heed/networks/with_critic.hpp"
 #include "rl/recall.hpp"
 #include "support.hpp"
+#include "support/adam.hpp"
 #include "support/executors.hpp"
 
 using namespace heed;
@@ -219,16 +220,6 @@ struct Slopes {
   }
 };
 
-/// One of their weights, and Adam's moments of it.
-struct Weighed {
-  double at, m = 0, v = 0;
-  void step(double g, int t) {
-    m = 0.9 * m + 0.1 * g;
-    v = 0.999 * v + 0.001 * g * g;
-    at -= 0.6 * m / (1 - std::pow(0.9, t)) / (std::sqrt(v / (1 - std::pow(0.999, t))) + 1e-5);
-  }
-};
-
 /// Of an action at x.
 double probability(double w, double x, double action) { return 1 / (1 + std::exp(action == 1 ? -w * x : w * x)); }
 
@@ -292,7 +283,7 @@ TEST_CASE("ppo: an iteration by hand, down to the weights") {
            .value = 0.7,
            .max_gradient_norm = 0.2});
   const PpoStatistics statistics = ppo.iterate();
-  Weighed w{0.25}, u{0.5};
+  support::AdamWeight w{0.25}, u{0.5};
   const std::vector<Seen> seen = seen_of(ppo.lived().actions, w.at, u.at);
   double norms = 0;
   int above = 0, below = 0, values = 0;  // what is clipped in the second epoch
@@ -311,8 +302,8 @@ TEST_CASE("ppo: an iteration by hand, down to the weights") {
     }
     const double norm = std::sqrt(dw * dw + du * du), scale = std::min(1.0, 0.2 / (norm + 1e-6));
     norms += norm;
-    w.step(scale * dw, t);
-    u.step(scale * du, t);
+    w.step(scale * dw, t, 0.6, 1e-5);
+    u.step(scale * du, t, 0.6, 1e-5);
   }
   for (const int clipped : {above, below, values}) CHECK((clipped > 0 && clipped < 24));
   CHECK(agent.p[agent.net.w](0, 0) == Approx(w.at).epsilon(1e-12));

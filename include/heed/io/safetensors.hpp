@@ -66,13 +66,13 @@ void save(const std::filesystem::path& path, const Layout& layout, const Paramet
 }
 
 /// Reads parameters from a file that has exactly the entries of the layout, in any order. Whether F64, F32, F16 or BF16,
-/// the numbers are converted to S. The file is read and checked before anything is changed: every entry that is missing, unexpected,
-/// of another shape or of another dtype is named in one error, and so is a value that is not finite (as an S), or
-/// whatever is broken in the file.
+/// the numbers are converted to S. The file is read and checked before anything is changed: every entry that is missing,
+/// unexpected, of another shape or of another dtype is named in one error, and so is a value that is not finite (as an
+/// S), or whatever is broken in the file.
 ///
-/// With a pattern, in which * stands for any text and ? for any one character, only the entries of such names are read, and the
-/// file may hold others: the body of a policy for a new task, say, by "body.*". A pattern that names none is an error. How
-/// many were read is returned.
+/// With a pattern, in which * stands for any text and ? for any one character, only the entries of such names are read,
+/// and the file may hold others: the body of a policy for a new task, say, by "body.*". A pattern that names none is an
+/// error. How many were read is returned.
 template <detail::FileScalar S>
 std::size_t load(const std::filesystem::path& path, const Layout& layout, Parameters<S>& p,
                  std::string_view pattern = "*") {
@@ -82,7 +82,7 @@ std::size_t load(const std::filesystem::path& path, const Layout& layout, Parame
   const std::vector<detail::Match> found = detail::match(path, layout, tensors, pattern);
   if (found.empty() && !layout.entries().empty())
     detail::fail("load: no weight of the network is named as in '%.*s'", int(pattern.size()), pattern.data());
-  std::string body(file.rest(), '\0');  // as large as the layout says, by now
+  std::string body(file.rest(), '\0');  // all of it is there: the header was checked against the size
   file.read(body.data(), body.size());
   Eigen::Matrix<S, Dynamic, 1> flat = p.flat;
   for (const auto& [entry, tensor] : found) {

@@ -54,6 +54,7 @@ class Adam {
         m1 = mi, v1 = vi;
         p1 = kept * p0 - eta * mi / (root * sqrt(vi) + epsilon);
       };
+      // The same numbers, written and read.
       S *const pi = p.data() + offset, *const mi = m.data() + offset, *const vi = v.data() + offset;
       const S *const p0 = pi, *const m0 = mi, *const v0 = vi;
       detail::each_part<S>(size, update, pi, mi, vi, p0, m0, v0, g.data() + offset);

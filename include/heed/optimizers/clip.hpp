@@ -20,7 +20,7 @@ auto clip_norm(G&& g, double max_norm) -> typename detail::Plain<G>::Scalar {
     detail::fail("clip_norm: max_norm %g must not be negative", max_norm);
   S norm = g.norm();
   if (!std::isfinite(norm)) [[unlikely]] {
-    norm = 0;  // perhaps it was only the squares that are too large
+    norm = 0;  // perhaps it was only the squares; stableNorm is long to compile
     for (Index i = 0; i < g.size(); ++i) norm = std::hypot(norm, g(i));
   }
   if (!std::isfinite(norm)) [[unlikely]]

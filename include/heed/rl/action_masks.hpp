@@ -17,7 +17,7 @@ class ActionMasks {
     const Index actions = Index(allowed.size());
     if (actions == 0) return;
     if (actions != room_.rows()) room_.resize(actions, 0);
-    if (steps_ == room_.cols()) {
+    if (steps_ == room_.cols()) {  // conservativeResize of bool would be one more thing for each program to compile
       Tokens<bool> larger(actions, 2 * steps_ + 16);
       std::copy_n(room_.data(), room_.size(), larger.data());
       room_.swap(larger);

@@ -8,7 +8,7 @@
 
 namespace heed {
 
-/// An episode that is over: the undiscounted sum of its rewards.
+/// An episode that is over, or what was played of it so far: the undiscounted sum of its rewards.
 struct Finished {
   double total = 0;
   Index steps = 0;
