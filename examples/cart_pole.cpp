@@ -19,8 +19,7 @@ std::string line(const heed::ReinforceStatistics& s, double mean_return) {
 /// How a kind of policy is trained: until the last `recent` training episodes return 490 in the mean, and so do 100 fresh ones
 /// with its most probable actions.
 struct Recipe {
-  double learning_rate;
-  bool decays;  // the learning rate, linearly to 0 over all the episodes there may be
+  double learning_rate;  // of the first episode; it falls linearly to 0 over all the episodes there may be
   heed::Index recent;
 };
 
@@ -39,7 +38,7 @@ long train(heed::Agent<Net>& agent, const heed::CartPole& world, const Recipe& r
   };
   while (trainer.episodes() + trainer.config.batch <= options.episodes && !done_well()) {
     const double done = double(trainer.episodes()) / double(options.episodes);
-    trainer.config.learning_rate = recipe.learning_rate * (recipe.decays ? 1 - done : 1);
+    trainer.config.learning_rate = recipe.learning_rate * (1 - done);
     const heed::ReinforceStatistics statistics = trainer.iterate();
     progress.show(done, line(statistics, trainer.mean_return()));
   }
@@ -77,10 +76,10 @@ int main(int argc, char** argv) {
   const Options options = read_options(argc, argv);
   try {
     if (options.policy == "mlp")
-      return run<heed::MlpPolicy<float>>(options, {}, {.learning_rate = 2e-3, .decays = true, .recent = 300});
+      return run<heed::MlpPolicy<float>>(options, {}, {.learning_rate = 2e-3, .recent = 300});
     if (options.policy == "transformer")
-      return run<heed::TransformerPolicy<float>>(options, {}, {.learning_rate = 2e-3, .decays = false, .recent = 100});
-    return run<heed::AttentionPolicy<float>>(options, {}, {.learning_rate = 3e-3, .decays = true, .recent = 100});
+      return run<heed::TransformerPolicy<float>>(options, {}, {.learning_rate = 3e-3, .recent = 100});
+    return run<heed::AttentionPolicy<float>>(options, {}, {.learning_rate = 3e-3, .recent = 100});
   } catch (const std::exception& error) {
     std::fprintf(stderr, "cart_pole: %s\n", error.what());
     return 2;
