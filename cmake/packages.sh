@@ -1,4 +1,4 @@
-# Read by tests/run.sh, examples/run.sh, benchmarks/run.sh and .ci/run, with $root set to the repository:
+# Read by all run.sh and by .ci/run, with $root set to the repository:
 # finds out what a build needs and this machine lacks, installs that, and configures.
 
 say() { printf '%s\n' "heed: $*" >&2; }
@@ -30,8 +30,17 @@ name() {
     Torch/plain) echo LibTorch ;;
     OpenBLAS/apt) echo libopenblas-dev ;;
     OpenBLAS/brew) echo openblas ;;
+    arm-none-eabi-g++/apt) echo gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib ;;
+    arm-none-eabi-g++/brew) echo gcc-arm-embedded ;;
+    qemu-system-arm/brew) echo qemu ;;
     clang++/apt) echo clang ;;
+    node/apt) echo nodejs ;;
+    node/brew) echo node ;;
+    onnx/apt) echo python3-onnx ;;
+    python-torch/apt) echo python3-torch ;;
+    clang++-*/apt) echo "clang-${1#clang++-}" ;;
     clang++/brew) echo llvm ;;
+    clang++-*/brew) echo "llvm@${1#clang++-}" ;;
     *) echo "$1" ;;
   esac
 }
@@ -51,7 +60,11 @@ missing() {
     case $thing in
       compiler) have_compiler || echo compiler ;;
       make) have make || have ninja || echo make ;;
-      cmake | clang++ | clang-format | git | valgrind) have "$thing" || echo "$thing" ;;
+      onnx) /usr/bin/python3 -c 'import onnx' 2>/dev/null || echo onnx ;;
+      python-torch) /usr/bin/python3 -c 'import torch' 2>/dev/null || echo python-torch ;;
+      cmake | clang++ | clang++-* | clang-format | node | npm | git | valgrind | doxygen | pkg-config | python3 | \
+        arm-none-eabi-g++ | qemu-system-arm)
+        have "$thing" || echo "$thing" ;;
       *) libraries="$libraries $thing" ;;
     esac
   done

@@ -3,10 +3,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <heed/heed.hpp>
+#include <heed/pictures/attention_text.hpp>
+#include <heed/pictures/progress.hpp>
 
 #include "alignment_batch.hpp"
-#include "attention_picture.hpp"
-#include "progress.hpp"
 
 namespace {
 
@@ -57,9 +57,8 @@ template <class Net>
 void show(const heed::Agent<Net>& agent, const Batch& batch, heed::Activations<float>& a) {
   a.begin(agent.net.target, batch.lengths), a.begin(agent.net.source, batch.lengths);
   agent.net.forward(agent.p, batch.source, batch.target, a);
-  heed::Tokens<float> weights(batch.lengths.length(0), batch.lengths.length(0));
-  agent.net.weights(agent.p, a, /*sequence*/ 0, weights);
-  print_attention(weights, batch.first_source(), batch.first_wanted());
+  const auto weights = heed::attention_weights(agent.net, agent.p, a, /*layer*/ 0, /*sequence*/ 0, /*head*/ 0);
+  std::puts(heed::attention_text(weights, {.keys = batch.first_source(), .queries = batch.first_wanted()}).c_str());
 }
 
 template <class Net>
@@ -69,7 +68,7 @@ bool run(const char* name, bool sorts, std::uint64_t seed) {
   heed::Activations<float> a(agent.layout);
   heed::Parameters<float> g(agent.layout);
   heed::Random random(seed, "sequences");
-  Progress progress(false);
+  heed::Progress progress;
   for (Index i = 0; i < updates; ++i) {
     adam.config.learning_rate = 3e-3 * (1 - double(i) / double(updates));
     const double loss = gradient(agent, Batch(64, sorts, /*test*/ false, random), a, g);

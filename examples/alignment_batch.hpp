@@ -25,18 +25,18 @@ struct Batch {
     target.conservativeResize(1, lengths.columns());
   }
   /// The first sequence as letters, and what is wanted of it.
-  std::string first_source() const {
+  std::vector<std::string> first_source() const {
     return letters([&](Index i) { return Index(source(0, i)); });
   }
-  std::string first_wanted() const {
+  std::vector<std::string> first_wanted() const {
     return letters([&](Index i) { return wanted[std::size_t(i)]; });
   }
 
  private:
   template <class Symbol>
-  std::string letters(Symbol symbol) const {
-    std::string all;
-    for (Index i = 0; i < lengths.length(0); ++i) all += char('a' + symbol(i));
+  std::vector<std::string> letters(Symbol symbol) const {
+    std::vector<std::string> all;
+    for (Index i = 0; i < lengths.length(0); ++i) all.emplace_back(1, char('a' + symbol(i)));
     return all;
   }
   void append(std::string s, bool sorts) {

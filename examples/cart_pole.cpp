@@ -3,9 +3,9 @@
 #include <exception>
 #include <heed/heed.hpp>
 #include <heed/io/safetensors.hpp>
+#include <heed/pictures/progress.hpp>
 
 #include "cart_pole_options.hpp"
-#include "progress.hpp"
 
 namespace {
 
@@ -25,7 +25,7 @@ struct Recipe {
 
 template <class Net>
 long train(heed::Agent<Net>& agent, const heed::CartPole& world, const Recipe& recipe, const Options& options,
-           Progress& progress) {
+           heed::Progress& progress) {
   heed::Reinforce trainer(agent, world,
                           {.gamma = 0.99,
                            .reward_scale = 0.01,
@@ -54,7 +54,7 @@ int run(const Options& options, typename Net::Config config, const Recipe& recip
   config.value = true;
   heed::Agent<Net> agent(config, options.seed);
 
-  Progress progress(options.quiet);
+  heed::Progress progress(options.quiet);
   long episodes = 0;
   if (options.load.empty())
     episodes = train(agent, world, recipe, options, progress);

@@ -2,10 +2,9 @@
 // there are. So it goes on where there are twice as many. Shown is how a hunt goes on, from above.
 #include <cstdio>
 #include <heed/heed.hpp>
+#include <heed/pictures/progress.hpp>
 #include <string>
 #include <vector>
-
-#include "progress.hpp"
 
 namespace {
 
@@ -17,7 +16,7 @@ void train(heed::Agent<Net>& agent, const heed::PredatorsAndPrey& world) {
   config.steps = 32;
   config.minibatches = 8;
   heed::Ppo trainer(agent, world, config);
-  Progress progress(false);
+  heed::Progress progress;
   const double most = 200'000;  // of all predators
   while (double(trainer.steps()) < most) {
     const heed::PpoStatistics s = trainer.iterate();

@@ -2,8 +2,7 @@
 // other. Shown is a game, beside it how much the pooling attends to each patch.
 #include <cstdio>
 #include <heed/heed.hpp>
-
-#include "progress.hpp"
+#include <heed/pictures/progress.hpp>
 
 namespace {
 
@@ -17,7 +16,7 @@ void train(heed::Agent<Net>& agent, const heed::CatchBall& world) {
   config.learn_every = 8;
   config.batch = 32;
   heed::Dqn trainer(agent, world, config);
-  Progress progress(false);
+  heed::Progress progress;
   while (trainer.steps() < config.total_steps) {
     const heed::DqnStatistics s = trainer.iterate();
     progress.show(double(s.steps) / double(config.total_steps),
@@ -33,14 +32,9 @@ void show(const heed::Agent<Net>& agent, const heed::CatchBall& world) {
   heed::Activations<float> a(agent.layout);
   a.begin(agent.net.time, game.time);
   agent.net.forward(agent.p, game.x(), a);
-  const auto& attention = agent.net.body.pool.block.attention;
-  heed::Tokens<float> one(10, 1);
+  const heed::Index pool = heed::Index(heed::attention_layers(agent.net).size()) - 1;
   for (heed::Index t = 0; t < game.steps(); t += 4) {
-    heed::Tokens<float> weights = heed::Tokens<float>::Zero(10, 1);
-    for (heed::Index head = 0; head < 2; ++head) {
-      attention.weights(agent.p, a, /*sequence*/ t, head, one);
-      weights += one / 2;
-    }
+    const auto weights = heed::mean_attention(agent.net, agent.p, a, pool, /*step*/ t);
     std::printf("step %ld: %s\n", long(t),
                 game.actions[std::size_t(t)] == 0   ? "left"
                 : game.actions[std::size_t(t)] == 1 ? "stay"

@@ -2,8 +2,7 @@
 // by PPO to look back at it, and a policy without memory cannot. Shown is what the transformer attends to at the junction.
 #include <cstdio>
 #include <heed/heed.hpp>
-
-#include "attention_picture.hpp"
+#include <heed/pictures/attention_text.hpp>
 
 namespace {
 
@@ -33,17 +32,17 @@ void show(const heed::Agent<Net>& agent, const heed::PassiveTMaze& world) {
   heed::Activations<float> a(agent.layout);
   a.begin(agent.net.time, episode.time);
   agent.net.forward(agent.p, episode.x(), a);
-  const auto& attention = agent.net.body.encoder.blocks[0].attention;
   const heed::Index steps = episode.steps();
-  heed::Tokens<float> all(steps, steps), last(steps, 4);
-  for (heed::Index head = 0; head < 4; ++head) {
-    attention.weights(agent.p, a, /*sequence*/ 0, head, all);
-    last.col(head) = all.col(steps - 1);
-  }
-  std::printf("\nWhere each head looks at the junction J: G is where the goal was shown.\n");
-  std::string names(std::size_t(steps), '.');
-  names.front() = 'G', names.back() = 'J';
-  print_attention(last, names, "1234");
+  heed::Tokens<float> last(steps, 4);
+  for (heed::Index head = 0; head < 4; ++head)
+    last.col(head) = heed::attention_weights(agent.net, agent.p, a, /*layer*/ 0, /*sequence*/ 0, head).col(steps - 1);
+  std::vector<std::string> names(std::size_t(steps), ".");
+  names.front() = "G", names.back() = "J";
+  std::puts(
+      heed::attention_text(last, {.keys = names,
+                                  .queries = {"head 1", "head 2", "head 3", "head 4"},
+                                  .title = "Where each head looks at the junction J: G is where the goal was shown."})
+          .c_str());
 }
 
 }  // namespace

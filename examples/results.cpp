@@ -3,10 +3,10 @@
 #include <atomic>
 #include <fstream>
 #include <future>
+#include <heed/pictures/progress.hpp>
 #include <mutex>
 #include <thread>
 
-#include "progress.hpp"
 #include "results/report.hpp"
 #include "results_options.hpp"
 
@@ -50,7 +50,7 @@ void run(const ResultsOptions& options, std::vector<Task>& tasks) {
     for (std::size_t policy = 0; policy < task.results.size(); ++policy)
       for (std::size_t seed = 0; seed < options.seeds; ++seed) jobs.push_back({&task, policy, seed});
 
-  Progress progress(false);
+  heed::Progress progress;
   std::mutex mutex;
   std::atomic<std::size_t> next = 0, ended = 0;
   const auto work = [&] {

@@ -2,9 +2,8 @@
 // and no more, and has to find out by itself on which channels and when the rhythm is. Shown is where it looks.
 #include <cstdio>
 #include <heed/heed.hpp>
+#include <heed/pictures/progress.hpp>
 #include <string>
-
-#include "progress.hpp"
 
 namespace {
 
@@ -17,7 +16,7 @@ void train(heed::Agent<Net>& agent, const heed::BrainSignal& world, heed::Index 
   config.epochs = 2;
   config.entropy = 0.3;
   heed::Ppo trainer(agent, world, config);
-  Progress progress(false);
+  heed::Progress progress;
   while (trainer.steps() < windows) {
     const heed::PpoStatistics s = trainer.iterate();
     progress.show(double(s.steps) / double(windows),
@@ -31,13 +30,13 @@ void show(const heed::Agent<Net>& agent, const heed::BrainSignal& world, heed::R
   constexpr const char* rhythms[] = {"delta", "theta", "alpha", "beta", "gamma"};
   const auto state = world.reset(random);
   const heed::Index tokens = world.entities(state);
-  heed::Tokens<float> x(world.observation(), tokens), weights(tokens, 1);
+  heed::Tokens<float> x(world.observation(), tokens);
   world.observe(state, heed::Write<float>(x));
   heed::Activations<float> a(agent.layout);
   a.begin(agent.net.time, {1});
   a.begin(agent.net.input, {tokens});
   agent.net.forward(agent.p, x, a);
-  agent.net.body.weights(agent.p, a, /*step*/ 0, /*head*/ 0, weights);
+  const auto weights = heed::attention_weights(agent.net, agent.p, a, /*layer: look*/ 1, /*step*/ 0, /*head*/ 0);
   std::printf("%s, named %s\n", rhythms[state.rhythm],
               rhythms[heed::Categorical<float>(a[agent.net.logits], 0).mode()]);
   for (heed::Index token = 0; token < tokens; ++token) {

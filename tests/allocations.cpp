@@ -19,9 +19,14 @@
 #endif
 
 namespace {
-std::atomic<long> calls{0};
+std::atomic<long> calls{0}, asked{0};
+void note(std::size_t size) {
+  ++calls;
+  asked += long(size);
 }
+}  // namespace
 long allocations::count() { return calls; }
+long allocations::bytes() { return asked; }
 
 #if defined(HEED_ADDRESS_SANITIZER)
 
@@ -30,7 +35,7 @@ long allocations::count() { return calls; }
 
 bool allocations::counted() {
   static const bool installed =
-      __sanitizer_install_malloc_and_free_hooks([](const volatile void*, std::size_t) { ++calls; },
+      __sanitizer_install_malloc_and_free_hooks([](const volatile void*, std::size_t size) { note(size); },
                                                 [](const volatile void*) {}) != 0;
   return installed;
 }
@@ -49,19 +54,19 @@ void* __libc_memalign(std::size_t, std::size_t);
 void __libc_free(void*);
 
 void* malloc(std::size_t size) {
-  ++calls;
+  note(size);
   return __libc_malloc(size);
 }
 void* calloc(std::size_t count, std::size_t size) {
-  ++calls;
+  note(count * size);
   return __libc_calloc(count, size);
 }
 void* realloc(void* old, std::size_t size) {
-  ++calls;
+  note(size);
   return __libc_realloc(old, size);
 }
 void* memalign(std::size_t alignment, std::size_t size) {
-  ++calls;
+  note(size);
   return __libc_memalign(alignment, size);
 }
 void* aligned_alloc(std::size_t alignment, std::size_t size) { return memalign(alignment, size); }

@@ -62,7 +62,7 @@ while IFS=$tab read -r file where <&3; do
   say "$where"
   case $file in
     *.cpp)
-      ${CXX:-c++} -std=c++20 -O1 -pthread -I "$root/include" -isystem "$(eigen_include)" "$file" -o "$work/program"
+      ${CXX:-c++} -std=c++20 -O1 -pthread -I "$root/include" -I "$work/run" -isystem "$(eigen_include)" "$file" -o "$work/program"
       (cd "$work/run" && "$work/program") || die "$where: the program failed"
       ;;
     *.sh)

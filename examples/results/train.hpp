@@ -1,7 +1,7 @@
 #pragma once
 #include <chrono>
 #include <cstdio>
-#include <fstream>
+#include <heed/io/curve_file.hpp>
 
 #include "settings.hpp"
 #include "task.hpp"
@@ -12,12 +12,10 @@ double train(Trainer& trainer, const Run& run) {
   using Clock = std::chrono::steady_clock;
   const auto start = Clock::now();
   const long an_iteration = long(trainer.config.lanes * trainer.config.steps);
-  std::ofstream curve(run.curve);
-  curve << "steps,episodes,mean_return\n";
+  heed::CurveWriter curve(run.curve, {"steps", "episodes", "mean_return"});
   while (trainer.steps() + an_iteration <= run.steps()) {
     trainer.iterate();
-    if (trainer.episodes() > 0)
-      curve << trainer.steps() << ',' << trainer.episodes() << ',' << trainer.mean_return() << '\n';
+    if (trainer.episodes() > 0) curve.row({double(trainer.steps()), double(trainer.episodes()), trainer.mean_return()});
     char text[64];
     std::snprintf(text, sizeof text, "%ld steps, return %.3g", long(trainer.steps()), trainer.mean_return());
     run.show(double(trainer.steps()) / double(run.steps()), text);

@@ -13,7 +13,7 @@ using Matrix = Eigen::Matrix<double, heed::Dynamic, heed::Dynamic, Eigen::RowMaj
 Matrix filled(Initialiser initialiser, Index rows, Index cols, std::uint64_t seed = 1) {
   Matrix w = Matrix::Constant(rows, cols, 12345);
   Random random(seed);
-  initialiser.fill(w.data(), rows, cols, initialiser.parameter, random);
+  initialiser.fill(w.data(), rows, cols, random);
   return w;
 }
 double variance(const Matrix& w) { return (w.array() - w.mean()).square().mean(); }

@@ -90,6 +90,36 @@ TEST_CASE("Layout: segments cut the flat vector where the use changes") {
   CHECK(s[3].use.trained);
 }
 
+TEST_CASE("Layout: what is frozen does not learn until it is unfrozen, and what is never trained stays so") {
+  Layout layout;
+  const Scope at(layout, layout.axis());
+  for (const char* name : {"body.0.w", "body.1.w", "body.10.w", "head.w"})
+    at.weight<Dynamic, Dynamic>(name, {2, 3}, heed::zero());
+  at.weight<Dynamic>("body.statistics", {4}, heed::zero(), Use{.trained = false});
+  const auto learning = [&] {
+    std::string names;
+    for (const heed::Entry& e : layout.entries())
+      if (e.use.learns()) names += e.name + " ";
+    return names;
+  };
+  CHECK(layout.freeze("body.?.w") == 2);
+  CHECK(learning() == "body.10.w head.w ");
+  REQUIRE(layout.segments().size() == 3);
+  CHECK(layout.segments()[0].size == 12);
+  CHECK(layout.freeze("body.*") == 4);
+  CHECK(learning() == "head.w ");
+  CHECK(layout.unfreeze("*1*") == 2);
+  CHECK(learning() == "body.1.w body.10.w head.w ");
+  CHECK(layout.freeze("!head.*|*.0.w") == 3);
+  CHECK(learning() == "head.w ");
+  CHECK(layout.unfreeze("head.*|*.0.w") == 2);
+  CHECK(learning() == "body.0.w head.w ");
+  CHECK(layout.unfreeze("*") == 5);
+  CHECK(learning() == "body.0.w body.1.w body.10.w head.w ");
+  CHECK_THROWS_WITH(layout.freeze("tail.*"), ContainsSubstring("Layout: freeze: no weight is named as in 'tail.*'"));
+  CHECK_THROWS_WITH(layout.unfreeze(""), ContainsSubstring("Layout: unfreeze: no weight is named as in ''"));
+}
+
 TEST_CASE("Layout: rows of activations, memory and state are counted axis by axis") {
   Layout layout;
   const Axis time = layout.axis(), entities = layout.axis(time);

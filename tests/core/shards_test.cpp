@@ -316,6 +316,27 @@ TEST_CASE_METHOD(Axes, "Shards: gradients add up until they are summed, then sta
   }
 }
 
+TEST_CASE("Shards: what does not learn has no gradient in the sum") {
+  Layout layout;
+  const Axis along = layout.axis();
+  const Scope at(layout, along);
+  const auto learned = at.weight<Dynamic>("learned", {3}, heed::zero());
+  const auto frozen = at.weight<Dynamic>("frozen", {4}, heed::zero());
+  const auto counted = at.weight<Dynamic>("counted", {2}, heed::zero(), {.trained = false});
+  layout.freeze("frozen");
+  Shards<double> shards(layout);
+  shards.begin({{along, Sequences::uniform(2, 1)}});
+  for (int batch = 0; batch < 2; ++batch) {
+    shards.each({}, [&](const auto& shard) {
+      for (const auto& weight : {learned, frozen, counted}) shard.g[weight].array() += 1;
+    });
+    shards.sum();
+    CHECK((shards.gradient()[learned].array() == 1).all());
+    CHECK((shards.gradient()[frozen].array() == 0).all());
+    CHECK((shards.gradient()[counted].array() == 0).all());
+  }
+}
+
 TEST_CASE_METHOD(Axes, "Shards: a task's error comes out, and the next batch is whole") {
   heed::Threads threads(2);
   Shards<float> shards(layout);

@@ -33,6 +33,28 @@ TEST_CASE("static activations hold what those on the heap hold") {
   CHECK(enough.d(of_entities) == on_heap.d(of_entities));
 }
 
+TEST_CASE("static activations without gradients, of fewer columns along some axes") {
+  Layout layout;
+  const Axis time = layout.axis(), entities = layout.axis(time);
+  const auto of_time = Scope(layout, time).columns(30);
+  const auto of_entities = Scope(layout, entities).columns(2);
+  const auto columns = [&](Axis axis) { return Index(axis == time ? 1 : 5); };
+  using Acting = StaticActivations<double, 2, 1, 5, 40, 0>;
+  static_assert(sizeof(Acting) + 39 * sizeof(double) - 64 <= sizeof(StaticActivations<double, 2, 1, 5, 40>));
+  Acting a(layout, columns);
+  const heed::ActivationsView<double> view = a;
+  view.begin(time, 1, [](Index) { return Index(1); });
+  view.begin(entities, 1, [](Index) { return Index(5); });
+  a[of_time].setConstant(1);
+  a[of_entities].setConstant(2);
+  CHECK(a[of_time] == Tokens<double>::Constant(30, 1, 1));
+  CHECK(a[of_entities] == Tokens<double>::Constant(2, 5, 2));
+  check_complaint("Activations: 1 sequences of 2 columns on axis 0, but there is room for 1 of 1",
+                  [&] { view.begin(time, 1, [](Index) { return Index(2); }); });
+  check_complaint("StaticActivations: made for 2 axes and 39 numbers, but the layout has 2 and needs 40",
+                  [&] { StaticActivations<double, 2, 1, 5, 39, 0> few(layout, columns); });
+}
+
 TEST_CASE("static activations say how much room is needed") {
   Layout layout;
   Scope(layout, layout.axis()).columns(3);

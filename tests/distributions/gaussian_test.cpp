@@ -203,8 +203,8 @@ TEMPLATE_TEST_CASE("Gaussian: the narrowest and the widest stay finite", "", flo
 }
 
 TEST_CASE("Gaussian: the divergence of what is nearly equal is not lost in float") {
-  Eigen::VectorXf mean = Eigen::VectorXf::Zero(1), log_std = mean, other = mean;
-  other[0] = 1e-3f;
+  const Eigen::VectorXf mean = Eigen::VectorXf::Zero(1), log_std = Eigen::VectorXf::Zero(1);
+  const Eigen::VectorXf other = Eigen::VectorXf::Constant(1, 1e-3f);
   const double d = -2 * double(other[0]);
   CHECK(Gaussian<float>(mean, 0, log_std).divergence(Gaussian<float>(mean, 0, other)) ==
         Approx((std::expm1(d) - d) / 2).epsilon(1e-3));

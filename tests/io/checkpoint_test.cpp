@@ -444,13 +444,15 @@ TEST_CASE("checkpoint: weights have their names and shapes, several things their
   rewards.update(some);
   save_checkpoint(path, agent, adam, sgd, rewards);
 
-  const detail::EntryFile file(path);
+  detail::EntryFile file(path);
   for (const Entry& e : agent.layout.entries()) {
     const detail::TensorInfo* const t = file.find("0." + e.name);
     REQUIRE(t);
     CHECK(t->dtype == "F32");
     CHECK(t->shape == detail::sizes_of(e.shape));
-    CHECK(std::memcmp(file.data(*t), agent.p.flat.data() + e.offset, std::size_t(e.size()) * 4) == 0);
+    std::vector<float> numbers(std::size_t(e.size()));
+    file.read(*t, numbers.data());
+    CHECK(std::memcmp(numbers.data(), agent.p.flat.data() + e.offset, numbers.size() * sizeof(float)) == 0);
   }
   Agent<Net> agent2({.observation = 4, .actions = 2, .hidden = {3}}, 2);
   Adam<float> adam2(agent.layout);

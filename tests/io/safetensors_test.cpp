@@ -5,6 +5,7 @@
 #include "support/files.hpp"
 #if !defined(_WIN32)
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <csignal>
 #endif
@@ -74,7 +75,7 @@ void require_refused(const std::string& file, const std::string& fragment, const
   Parameters<float> p(layout, 1);
   const std::string before = bits(p);
   require_file_error(path, fragment, [&] { heed::load(path, layout, p); });
-  REQUIRE(bits(p) == before);
+  REQUIRE((bits(p) == before));
 }
 
 }  // namespace
@@ -449,6 +450,41 @@ TEST_CASE("safetensors: values that are not finite", "[safetensors]") {
   REQUIRE(p.flat[2] == 1e39);
 }
 
+TEST_CASE("safetensors: weights of many blocks are all checked before any is changed", "[safetensors]") {
+  const Folder folder;
+  const fs::path path = folder / "weights.safetensors";
+  const Layout layout = layout_of({{"first", {3, 4001}}, {"second", {9001}}});
+  Parameters<double> saved(layout, 3);
+  heed::save(path, layout, saved);
+  Parameters<float> narrow(layout);
+  heed::load(path, layout, narrow);
+  REQUIRE(narrow.flat == saved.flat.cast<float>());
+  Parameters<double> p(layout, 2);
+  heed::load(path, layout, p);
+  REQUIRE(bits(p) == bits(saved));
+
+  std::string file = read(path);
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  file.replace(file.size() - 2 * sizeof nan, sizeof nan, bytes<double>({nan}));
+  require_refused(file, "second has a value that is not finite, number 8999", layout);
+  file.replace(file.size() - 2 * sizeof nan, sizeof nan, bytes<double>({1e39}));
+  require_refused(file, "second has a value that is not finite, number 8999", layout);
+}
+
+TEST_CASE("safetensors: a file that is cut off while it is read", "[safetensors]") {
+  const Folder folder;
+  const fs::path path = folder / "weights.safetensors";
+  const Layout layout = layout_of({{"a", {100'000}}});
+  heed::save(path, layout, Parameters<float>(layout, 1));
+  heed::detail::EntryFile file(path);
+  fs::resize_file(path, 200'000);
+  std::vector<float> numbers(100'000);
+  require_file_error(path, "bytes could be read", [&] { file.read(file.tensors()[0], numbers.data()); });
+  require_file_error(path, "bytes could be read", [&] {
+    file.each_block(file.tensors()[0], [](std::uint64_t, const char*, std::uint64_t) { return true; });
+  });
+}
+
 TEST_CASE("safetensors: paths that are no files", "[safetensors]") {
   const Folder folder;
   const Layout layout = small_layout();
@@ -532,6 +568,35 @@ TEST_CASE("safetensors: saving that fails leaves everything as it was", "[safete
   }
 #endif
 }
+
+#if !defined(_WIN32)
+TEST_CASE("safetensors: saving that is killed at any moment leaves a whole file", "[safetensors]") {
+  const Folder folder;
+  const fs::path path = folder / "weights.safetensors";
+  const Layout layout = layout_of({{"a", {500, 300}}, {"b", {150'000}}});
+  const Parameters<float> p(layout, 1), q(layout, 2);
+  heed::save(path, layout, p);
+  std::mt19937 random(1);
+  for (int i = 0; i < 40; ++i) {
+    const pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) try {
+        while (true) heed::save(path, layout, q), heed::save(path, layout, p);
+      } catch (...) { _exit(1); }
+    usleep(useconds_t(1000 + random() % 20'000));
+    kill(child, SIGKILL);
+    int status = 0;
+    REQUIRE(waitpid(child, &status, 0) == child);
+    REQUIRE(WIFSIGNALED(status));
+    Parameters<float> loaded(layout);
+    heed::load(path, layout, loaded);
+    REQUIRE((bits(loaded) == bits(p) || bits(loaded) == bits(q)));
+  }
+  const std::vector<std::string> names = folder.names();
+  CHECK(names.size() > 1);  // some were killed in the middle
+  for (const std::string& name : names) CHECK((name == "weights.safetensors" || name.starts_with(".heed-")));
+}
+#endif
 
 TEST_CASE("safetensors: a file of one's own with the name of a temporary is not touched", "[safetensors]") {
   const Folder folder;

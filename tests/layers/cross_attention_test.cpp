@@ -40,6 +40,19 @@ TEST_CASE("CrossAttention is softmax attention between projections of two axes")
   }
 }
 
+TEST_CASE("CrossAttention without biases") {
+  for (const Index key_dim : {6, 5}) {
+    Rig<double, CrossAttention<double>, 3> s({6, key_dim, 6}, 6, [=](Subject<double>& subject) {
+      subject.axes = {subject.time, subject.source, subject.source};
+      return CrossAttention<double>(subject.at(), subject.source, {.dim = 6, .heads = 2, .bias = false}, key_dim);
+    });
+    s.begin({0, 1, 3, 2}, {2, 3, 0, 1});
+    check_formula(s, formula(s, full()));
+    check_gradients(s);
+    CHECK(s.layout.entries().size() == (key_dim == 6 ? 2 : 4));
+  }
+}
+
 TEST_CASE("CrossAttention: gradients") {
   for (const NamedMask& mask : masks())
     for (const Index heads : {1, 2}) {

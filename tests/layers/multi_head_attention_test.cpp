@@ -133,6 +133,19 @@ TEST_CASE("MultiHeadAttention: Causal through a ring is a window of its capacity
   }
 }
 
+TEST_CASE("MultiHeadAttention without biases") {
+  Rig<double, MultiHeadAttention<double>> s({6}, 6, [](Subject<double>& subject) {
+    return MultiHeadAttention<double>(subject.at(), {.dim = 6, .heads = 2, .mask = heed::Causal(), .bias = false});
+  });
+  s.begin({0, 1, 5});
+  check_formula(s, formula(s, causal()));
+  check_gradients(s);
+  check_extend(s, {.columns = 60, .chunk = 5});
+  REQUIRE(s.layout.entries().size() == 2);
+  CHECK(s.layout.entries()[0].name.ends_with("in_proj_weight"));
+  CHECK(s.layout.entries()[1].name.ends_with("out_proj.weight"));
+}
+
 TEST_CASE("MultiHeadAttention has PyTorch's names") {
   heed::Layout layout;
   MultiHeadAttention<float>(Scope(layout, layout.axis(), "self_attn"), 4, 2);

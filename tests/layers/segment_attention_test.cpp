@@ -23,7 +23,8 @@ std::vector<AttentionConfig> settings() {
                      .heads = 2,
                      .mask = mask,
                      .position = at,
-                     .memory_tokens = at.kind == heed::Position::Kind::rotary ? 0 : Index(all.size() / 2 % 2)});
+                     .memory_tokens = at.kind == heed::Position::Kind::rotary ? 0 : Index(all.size() / 2 % 2),
+                     .bias = all.size() % 5 != 0});
   return all;
 }
 
@@ -38,6 +39,7 @@ TEST_CASE("SegmentAttention without a past is MultiHeadAttention") {
     s.begin({0, 1, 5, 40}), whole.begin({0, 1, 5, 40}), fixed.begin({0, 1, 5, 40});
     check_same(s, whole);
     check_same(s, fixed);
+    CHECK(s.layer.heads() == 2);
     check_targets(s);
   }
 }

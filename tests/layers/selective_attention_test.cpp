@@ -36,7 +36,8 @@ template <class T>
 std::vector<std::size_t> ranking(const std::vector<T>& scores) {
   std::vector<std::size_t> order(scores.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return scores[b] < scores[a]; });
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return std::pair(scores[b], a) < std::pair(scores[a], b); });
   return order;
 }
 

@@ -62,11 +62,11 @@ TEST_CASE_METHOD(OptimizerFixture, "Adam: no gradient, no step, but weights deca
 TEST_CASE_METHOD(OptimizerFixture, "Adam: untrained weights keep their bits, whatever their gradient") {
   Adam<double> adam(layout, {.learning_rate = 1, .weight_decay = 1});
   const Eigen::VectorXd before = p;
-  g.segment(22, 4).setConstant(std::numeric_limits<double>::quiet_NaN());
+  g.segment(22, 10).setConstant(std::numeric_limits<double>::quiet_NaN());
   adam.step(p, g);
-  CHECK(p.segment(22, 4) == before.segment(22, 4));
+  CHECK(p.segment(22, 10) == before.segment(22, 10));
   CHECK(p.allFinite());
-  CHECK((p.array() != before.array()).count() == p.size() - 4);
+  CHECK((p.array() != before.array()).count() == p.size() - 10);
 }
 
 TEST_CASE_METHOD(OptimizerFixture, "Adam: a copy goes on alike") {
@@ -97,8 +97,8 @@ TEST_CASE_METHOD(OptimizerFixture, "Adam: errors change nothing") {
   Adam<double> adam(layout);
   const Eigen::VectorXd before = p;
   Eigen::VectorXd small(3);
-  CHECK_THROWS_WITH(adam.step(small, g), ContainsSubstring("Adam: p is 3 x 1, but 3076 x 1 is needed"));
-  CHECK_THROWS_WITH(adam.step(p, small), ContainsSubstring("Adam: g is 3 x 1, but 3076 x 1 is needed"));
+  CHECK_THROWS_WITH(adam.step(small, g), ContainsSubstring("Adam: p is 3 x 1, but 3082 x 1 is needed"));
+  CHECK_THROWS_WITH(adam.step(p, small), ContainsSubstring("Adam: g is 3 x 1, but 3082 x 1 is needed"));
   adam.config.learning_rate = -1;
   CHECK_THROWS_WITH(adam.step(p, g), ContainsSubstring("Adam: learning_rate -1 is not in [0, inf)"));
   CHECK(p == before);

@@ -215,6 +215,11 @@ TEST_CASE("decision: errors") {
   support::check_complaint("Categorical: action 5 is not one of", [&] { Reinforce(agent, world, {}).gradient(e); });
   Agent<PointerPolicy<double>> other({.observation = 3, .width = 8, .heads = 2}, 1);
   support::check_complaint("observations of 3", [&] { Rollout(other, world, 1, 1); });
+  struct Guarded : Marked {
+    void allowed(const State&, std::span<bool>) const {}
+  };
+  support::check_complaint("the world says which actions are allowed, but a policy that points chooses from all",
+                           [&] { Rollout(agent, Guarded(), 1, 1); });
   agent.net.logits.axis = agent.net.body.pool.seeds;
   support::check_complaint("the policy points along axis 2, but the entities lie along axis 1",
                            [&] { Rollout(agent, world, 1, 1); });

@@ -429,6 +429,11 @@ TEST_CASE("dqn: errors") {
   Dqn(recalling, world, {.room = 4008});
   Agent<MlpQ<double>> other = make_agent<MlpQ<double>>({.hidden = {4}}, 3);
   check_complaint("observations of 3 and 2 actions, but the world has 4 and 2", [&] { Dqn(other, world); });
+  struct Guarded : CartPole {
+    void allowed(const State&, std::span<bool>) const {}
+  };
+  check_complaint("Dqn: the world says which actions are allowed, but it chooses from all",
+                  [&] { Dqn(agent, Guarded()); });
   Agent<EntityQ<double>> seeing = make_agent<EntityQ<double>>({.width = 4, .heads = 2}, 2);
   Crowd crowd;
   Agent<MlpQ<double>> one_column = make_agent<MlpQ<double>>({.hidden = {4}}, 2);

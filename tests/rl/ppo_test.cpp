@@ -40,10 +40,17 @@ Minibatch<double> everything(const Agent<Net>& agent, const Episodes<double>& e,
   return all;
 }
 
+/// A cart-pole that must not be pushed further out.
+struct Guarded : CartPole {
+  using CartPole::CartPole;
+  void allowed(const State& s, std::span<bool> mask) const {
+    if (std::abs(s.position) > 0.02) mask[s.position > 0] = false;
+  }
+};
+
 /// Before the first update of an iteration every ratio is 1, however often was learned before.
-template <class Net>
-void check_ratios(Agent<Net> agent, Index piece) {
-  const CartPole world(37);
+template <class Net, class World = CartPole>
+void check_ratios(Agent<Net> agent, Index piece, const World& world = World(37)) {
   Ppo ppo(agent, world, {.learning_rate = 1e-2, .lanes = 3, .steps = 20, .epochs = 2, .piece = piece, .entropy = 0.1});
   for (int i = 0; i < 4; ++i) {
     ppo.iterate();
@@ -257,6 +264,18 @@ TEST_CASE("ppo: before the first update every ratio is 1") {
   check_ratios(make_agent<TransformerPolicy<double>>({.width = 8, .heads = 2, .inner = 9}), 0);
   check_ratios(make_agent<TransformerPolicy<double>>({.width = 8, .heads = 2, .layers = 2, .inner = 9, .window = 4}),
                6);
+}
+
+TEST_CASE("ppo: before the first update every ratio is 1, with masked actions, positions and episodes that go on") {
+  const Guarded world(37);
+  check_ratios(make_agent<AttentionPolicy<double>>({.window = 5, .width = 6, .hidden = 7}), 3, world);
+  for (const Position& position : {rotary(), alibi(), relative()})
+    check_ratios(
+        make_agent<TransformerPolicy<double>>(
+            {.width = 8, .heads = 2, .layers = 2, .inner = 9, .window = 4, .sinusoidal = false, .position = position}),
+        6, world);
+  check_ratios(make_agent<TransformerPolicy<double>>({.width = 8, .heads = 2, .inner = 9, .position = alibi()}), 0,
+               world);
 }
 
 TEST_CASE("ppo: the gradient is that of the loss in its docstring") {

@@ -423,6 +423,23 @@ TEST_CASE("reinforce: statistics") {
   CHECK(std::abs(trainer.mean_return() * 7 - (two.returns.mean * 5 + one.returns.mean * 5)) < one.returns.max * 3 + 1);
 }
 
+TEST_CASE("reinforce: what is frozen stays, and does not count where gradients are clipped") {
+  const auto trained = [](const char* frozen) {
+    Agent<MlpPolicy<float>> agent({.observation = 4, .actions = 2, .hidden = {8, 8}}, 1);
+    if (frozen) agent.layout.freeze(frozen);
+    const Eigen::VectorXf before = agent.p.flat;
+    Reinforce trainer(agent, CartPole(), {.batch = 5, .max_gradient_norm = 1e-3});
+    trainer.iterate();
+    CHECK(trainer.gradient().flat.norm() == Approx(1e-3f).epsilon(1e-2));
+    for (int i = 0; i < 2; ++i) trainer.iterate();
+    for (const heed::Entry& e : agent.layout.entries())
+      CHECK((agent.p.flat.segment(e.offset, e.size()) == before.segment(e.offset, e.size())) == e.use.frozen);
+  };
+  trained(nullptr);
+  trained("!policy.*");
+  trained("*bias");
+}
+
 TEST_CASE("reinforce: errors") {
   using support::check_complaint;
   Agent<Mlp> agent({.observation = 3, .actions = 2, .hidden = {4}}, 3);

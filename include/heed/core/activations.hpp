@@ -13,32 +13,33 @@ namespace heed {
 /// pointers, so that it can lie in static arrays; `Activations` keeps it on the heap and lets it grow.
 template <class S>
 struct AxisBuffer {
-  Axis parent;
-  Index rows = 0;  // values a column
-  Index sequence_capacity = 0, column_capacity = 0;
-  Index* offsets = nullptr;                 // sequence_capacity + 1 of them
-  S *value = nullptr, *gradient = nullptr;  // rows * column_capacity of them
-  Index count = 0, columns = 0;             // of the current batch
+  Axis parent;                                       ///< sequence i belongs to column i of it, if there is one
+  Index rows = 0;                                    ///< values a column
+  Index sequence_capacity = 0, column_capacity = 0;  ///< sequences and columns for which there is room
+  Index* offsets = nullptr;                          ///< sequence_capacity + 1 of them
+  S *value = nullptr, *gradient = nullptr;           ///< rows * column_capacity of them
+  Index count = 0, columns = 0;                      ///< of the current batch
 };
 
 /// Training or evaluating: dropout drops, and hard attention draws, only in training. What is drawn depends on the seed, the
 /// layer and the token, so the same seed draws the same on the way back: change it for each new batch.
 struct Mode {
-  bool training = false;
-  std::uint64_t seed = 0;
+  bool training = false;   ///< whether dropout drops, and hard attention draws
+  std::uint64_t seed = 0;  ///< of what is drawn in this batch
 };
 
 /// What the layers see of Activations: pointers. `a[h]` is a value, `a.d(h)` its gradient.
 template <class S>
 class ActivationsView {
  public:
+  /// Makes room for a batch larger than any before.
   using Grow = void (*)(void* owner, Axis axis, Index sequences, Index columns);
 
   /// Over buffers of one's own; without `grow`, a batch larger than their capacity is an error.
   ActivationsView(AxisBuffer<S>* axes, int count, Grow grow = nullptr, void* owner = nullptr, Mode mode_ = {})
       : mode(mode_), axes_(axes), count_(count), grow_(grow), owner_(owner) {}
 
-  Mode mode;
+  Mode mode;  ///< training or evaluating
 
   /// Says what the columns of an axis are in the coming batch: `count` sequences, the i-th of length(i) columns. What the
   /// axis held before is lost, and its child axes must be begun after it.
@@ -67,6 +68,7 @@ class ActivationsView {
   SequencesView sequences(Axis axis) const { return {at(axis).offsets, at(axis).count}; }
   Index columns(Axis axis) const { return at(axis).columns; }
 
+  /// The value that lies at the handle, rows x columns of the axis.
   template <int R>
   auto operator[](const Columns<R>& h) const {
     eigen_assert(h);
@@ -121,6 +123,7 @@ class ActivationsView {
 template <class S>
 class Activations {
  public:
+  /// For the axes and the rows of a layout, without room yet.
   explicit Activations(const Layout& layout) : axes_(std::size_t(layout.axes())), storage_(axes_.size()) {
     for (int i = 0; i < layout.axes(); ++i) {
       AxisBuffer<S>& b = axes_[std::size_t(i)];
@@ -146,6 +149,7 @@ class Activations {
   }
   SequencesView sequences(Axis axis) { return view().sequences(axis); }
   Index columns(Axis axis) { return view().columns(axis); }
+  /// The value that lies at the handle, rows x columns of the axis.
   template <int R>
   auto operator[](const Columns<R>& h) {
     return view()[h];

@@ -9,11 +9,12 @@ class Agent {
  public:
   using Scalar = typename Net::Scalar;
 
-  Layout layout;
-  Axis time = layout.axis();
-  Net net;
-  Parameters<Scalar> p;
+  Layout layout;              ///< which weights there are, and where
+  Axis time = layout.axis();  ///< a sequence an episode, a column a step
+  Net net;                    ///< handles
+  Parameters<Scalar> p;       ///< weights
 
+  /// Weights start by their initialisers, from the seed.
   explicit Agent(const typename Net::Config& config, std::uint64_t seed = 0)
       : net(Scope(layout, time), config), p(layout, seed) {}
 

@@ -5,8 +5,9 @@ namespace heed {
 
 /// Rows and columns of cells, numbered row by row: cell t is (t / cols, t % cols). {n} is square.
 struct Grid {
-  Index rows = 1, cols = rows;
+  Index rows = 1, cols = rows;  ///< cells from top to bottom, and from left to right
 
+  /// How many there are.
   Index cells() const { return rows * cols; }
   friend bool operator==(const Grid&, const Grid&) = default;
 };

@@ -5,7 +5,7 @@ namespace heed {
 
 /// A ragged axis of a network (time steps, entities, source tokens, ...): what the columns of a buffer are.
 struct Axis {
-  int id = -1;
+  int id = -1;  ///< its number in the layout
   friend bool operator==(Axis, Axis) = default;
 };
 
@@ -15,7 +15,7 @@ struct Axis {
 /// A matrix (or, where C is 1, a vector) in Parameters. Matrices are stored row by row, as PyTorch stores them.
 template <int R = Dynamic, int C = Dynamic>
 struct Weight {
-  Index offset = -1, rows = 0, cols = 0;
+  Index offset = -1, rows = 0, cols = 0;  ///< place in the flat vector, and size
   explicit operator bool() const { return offset >= 0; }
   /// `count` of its rows from `first` on: the query's part of packed projections, for example.
   Weight<Dynamic, C> middle_rows(Index first, Index count) const { return {offset + first * cols, count, cols}; }
@@ -24,22 +24,22 @@ struct Weight {
 /// In Activations: `rows` values for each column of an axis.
 template <int R = Dynamic>
 struct Columns {
-  Axis axis;
-  Index row = 0, rows = 0;
+  Axis axis;                ///< whose columns they are
+  Index row = 0, rows = 0;  ///< the first, and how many
   explicit operator bool() const { return rows > 0; }
 };
 
 /// In Memory: `rows` values for each column of an axis that a lane remembers.
 template <int R = Dynamic>
 struct Remembered {
-  Axis axis;
-  Index row = 0, rows = 0;
+  Axis axis;                ///< whose columns they are
+  Index row = 0, rows = 0;  ///< the first, and how many
 };
 
 /// In Memory: `rows` values a lane, replaced at each step (the state of a recurrent layer).
 template <int R = Dynamic>
 struct State {
-  Index row = 0, rows = 0;
+  Index row = 0, rows = 0;  ///< the first, and how many
 };
 
 }  // namespace heed

@@ -8,10 +8,36 @@
 namespace heed {
 
 /// How a weight gets its first values: `fill` writes rows x cols numbers, row-major. `rows` is what PyTorch calls fan_out,
-/// `cols` fan_in. Any function will do; those of the literature follow.
-struct Initialiser {
-  void (*fill)(double* w, Index rows, Index cols, double parameter, Random& random);
-  double parameter = 0;
+/// `cols` fan_in. Any function will do; those of the literature follow, by kind: a program that never fills has none of them.
+class Initialiser {
+ public:
+  /// Writes the values of a weight with so many rows and columns.
+  using Function = void (*)(double* w, Index rows, Index cols, double parameter, Random& random);
+  /// Which; `function` is one's own.
+  enum class Kind {
+    function,
+    constant,
+    uniform,
+    normal,
+    xavier_uniform,
+    xavier_normal,
+    kaiming_uniform,
+    kaiming_normal,
+    orthogonal,
+    sinusoidal
+  };
+  Kind kind;                    ///< which
+  double parameter;             ///< of the kind: a value, a bound or a deviation
+  Function function = nullptr;  ///< of one's own
+
+  /// One's own.
+  Initialiser(Function function_, double parameter_ = 0)
+      : kind(Kind::function), parameter(parameter_), function(function_) {}
+  /// One of those above.
+  Initialiser(Kind kind_, double parameter_) : kind(kind_), parameter(parameter_) {}
+
+  /// Writes the values, rows x cols of them.
+  void fill(double* w, Index rows, Index cols, Random& random) const;
 };
 
 namespace detail {
@@ -66,23 +92,43 @@ inline void fill_sinusoidal(double* w, Index rows, Index cols, double, Random&) 
 
 }  // namespace detail
 
-inline Initialiser zero() { return {detail::fill_constant, 0}; }
-inline Initialiser constant(double value) { return {detail::fill_constant, value}; }
+inline void Initialiser::fill(double* w, Index rows, Index cols, Random& random) const {
+  const auto by = [&](Function f) { f(w, rows, cols, parameter, random); };
+  switch (kind) {
+    case Kind::function: return by(function);
+    case Kind::constant: return by(detail::fill_constant);
+    case Kind::uniform: return by(detail::fill_uniform);
+    case Kind::normal: return by(detail::fill_normal);
+    case Kind::xavier_uniform: return by(detail::fill_xavier_uniform);
+    case Kind::xavier_normal: return by(detail::fill_xavier_normal);
+    case Kind::kaiming_uniform: return by(detail::fill_kaiming_uniform);
+    case Kind::kaiming_normal: return by(detail::fill_kaiming_normal);
+    case Kind::orthogonal: return by(detail::fill_orthogonal);
+    case Kind::sinusoidal: return by(detail::fill_sinusoidal);
+  }
+}
+
+inline Initialiser zero() { return {Initialiser::Kind::constant, 0}; }
+inline Initialiser constant(double value) { return {Initialiser::Kind::constant, value}; }
 /// Uniform in +-bound.
-inline Initialiser uniform(double bound) { return {detail::fill_uniform, bound}; }
+inline Initialiser uniform(double bound) { return {Initialiser::Kind::uniform, bound}; }
 /// Normal with mean 0.
-inline Initialiser normal(double deviation) { return {detail::fill_normal, deviation}; }
+inline Initialiser normal(double deviation) { return {Initialiser::Kind::normal, deviation}; }
 /// Uniform in +-gain sqrt(6 / (in + out)) (Glorot and Bengio 2010, eq. 16).
-inline Initialiser xavier_uniform(double gain = 1) { return {detail::fill_xavier_uniform, gain}; }
+inline Initialiser xavier_uniform(double gain = 1) { return {Initialiser::Kind::xavier_uniform, gain}; }
 /// Normal with deviation gain sqrt(2 / (in + out)).
-inline Initialiser xavier_normal(double gain = 1) { return {detail::fill_xavier_normal, gain}; }
+inline Initialiser xavier_normal(double gain = 1) { return {Initialiser::Kind::xavier_normal, gain}; }
 /// Uniform in +-gain sqrt(3 / in) (He et al. 2015, eq. 10); the gain for ReLU is sqrt(2).
-inline Initialiser kaiming_uniform(double gain = 1.4142135623730951) { return {detail::fill_kaiming_uniform, gain}; }
+inline Initialiser kaiming_uniform(double gain = 1.4142135623730951) {
+  return {Initialiser::Kind::kaiming_uniform, gain};
+}
 /// Normal with deviation gain / sqrt(in).
-inline Initialiser kaiming_normal(double gain = 1.4142135623730951) { return {detail::fill_kaiming_normal, gain}; }
+inline Initialiser kaiming_normal(double gain = 1.4142135623730951) {
+  return {Initialiser::Kind::kaiming_normal, gain};
+}
 /// Orthogonal rows or columns times gain (Saxe et al. 2014).
-inline Initialiser orthogonal(double gain = 1) { return {detail::fill_orthogonal, gain}; }
+inline Initialiser orthogonal(double gain = 1) { return {Initialiser::Kind::orthogonal, gain}; }
 /// Row t is the sinusoidal encoding of position t (Vaswani et al. 2017, sec. 3.5).
-inline Initialiser sinusoidal() { return {detail::fill_sinusoidal, 0}; }
+inline Initialiser sinusoidal() { return {Initialiser::Kind::sinusoidal, 0}; }
 
 }  // namespace heed

@@ -7,7 +7,7 @@ namespace heed {
 
 /// The keys from begin to end, end not included.
 struct Interval {
-  Index begin, end;
+  Index begin, end;  ///< the first key, and the one behind the last
 };
 
 /// Which keys a query sees: those from `behind` positions before its own to `ahead` positions after it and, with a stride,
@@ -15,10 +15,11 @@ struct Interval {
 /// the same whether a sequence comes whole or piece by piece. Keys out of sight cost nothing; their values must be finite
 /// all the same, since within a tile they are multiplied by zero.
 struct Mask {
-  Index behind = unlimited, ahead = unlimited;
-  Index stride = 0;       // 0: none
-  Index far = unlimited;  // how many positions behind the stride goes on
+  Index behind = unlimited, ahead = unlimited;  ///< positions before and behind its own
+  Index stride = 0;                             ///< 0: none
+  Index far = unlimited;                        ///< how many positions behind the stride goes on
 
+  /// What the query at a position sees, but for the strides.
   Interval keys(Index position) const {
     return {position - behind, ahead == unlimited ? unlimited : position + ahead + 1};
   }
@@ -41,6 +42,7 @@ struct Causal : Mask {
 };
 /// Each query sees the key at its own position and the width - 1 before.
 struct Window : Mask {
+  /// Throws where width < 1.
   explicit Window(Index width) : Mask{width - 1, 0} {
     if (width < 1) detail::fail("Window: width %ld must be at least 1", long(width));
   }
@@ -48,6 +50,7 @@ struct Window : Mask {
 /// Each query sees the key at its own position, the stride - 1 before, and of all before them every stride-th (Child et al.
 /// 2019, sec. 4.3, both patterns in one head). Cost a token: stride + position / stride.
 struct Strided : Mask {
+  /// Throws where the stride < 1.
   explicit Strided(Index step) : Mask{step - 1, 0, step} {
     if (step < 1) detail::fail("Strided: stride %ld must be at least 1", long(step));
   }

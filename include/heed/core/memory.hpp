@@ -17,18 +17,19 @@ struct Capacity {
 
 /// The storage of one axis of a Memory: a lane is a block of rows x width columns.
 struct AxisMemory {
-  Index rows = 0;
-  Index window = unlimited;  // how far back a ring remembers, the newest column included
-  Index slots = 0;           // position t lies in column slot(t) and, in a ring, again at slots + slot(t)
-  Index chunk = unlimited;
-  Index width = 0;
-  Index offset = 0;  // of its lanes in the flat vector
+  Index rows = 0;            ///< numbers that a column holds
+  Index window = unlimited;  ///< how far back a ring remembers, the newest column included
+  Index slots = 0;           ///< position t lies in column slot(t) and, in a ring, again at slots + slot(t)
+  Index chunk = unlimited;   ///< the most columns that come at once
+  Index width = 0;           ///< columns of a lane's block
+  Index offset = 0;          ///< of its lanes in the flat vector
 
+  /// The column in which a position lies.
   Index slot(Index position) const { return position < slots ? position : position % slots; }
 };
 
 /// What a lane needs along one axis: from `layout[axis]` and a capacity. `offset` is left to whoever places the axes.
-inline AxisMemory axis_memory(Axis axis, const Layout::AxisInfo& info, Capacity capacity) {
+inline AxisMemory axis_memory(Axis axis, const LayoutSizes::AxisInfo& info, Capacity capacity) {
   if (capacity.columns < 0 || capacity.chunk < 1)
     detail::fail("Memory: capacity %ld and chunk %ld of axis %d must be at least 0 and 1", long(capacity.columns),
                  long(capacity.chunk), axis.id);
@@ -58,6 +59,7 @@ inline AxisMemory axis_memory(Axis axis, const Layout::AxisInfo& info, Capacity 
 template <class S>
 class MemoryView {
  public:
+  /// Over arrays of one's own, as long as said above.
   MemoryView(const AxisMemory* axes, int count, Index lanes, Index state_rows, Index* lengths, Index* pending,
              S* columns, S* state, S* next)
       : axes_(axes),
@@ -73,6 +75,7 @@ class MemoryView {
   Index lanes() const { return lanes_; }
   /// How many columns the lane has seen along the axis: the absolute position of the next one.
   Index length(Axis axis, Index lane) const { return lengths_[axis.id * lanes_ + lane]; }
+  /// How many columns were shown and are not yet committed.
   Index pending(Axis axis, Index lane) const { return pending_[axis.id * lanes_ + lane]; }
   /// How far back the axis remembers, the newest column included; unlimited where it is not a ring.
   Index window(Axis axis) const { return axes_[axis.id].window; }
@@ -151,6 +154,7 @@ class MemoryView {
   auto operator[](const State<R>& h) const {
     return detail::ConstStrided<S, R>(state_ + h.row, h.rows, lanes_, Eigen::OuterStride<>(state_rows_));
   }
+  /// The state that advance will commit, rows x lanes; to be written for each lane.
   template <int R>
   auto next(const State<R>& h) const {
     return detail::Strided<S, R>(next_ + h.row, h.rows, lanes_, Eigen::OuterStride<>(state_rows_));
@@ -185,6 +189,7 @@ class Memory {
   /// The same capacity along every axis.
   Memory(const Layout& layout, Index lanes, Capacity capacity)
       : Memory(layout, lanes, [&](Axis) { return capacity; }) {}
+  /// Room for so many columns a lane, along each axis that needs it.
   Memory(const Layout& layout, Index lanes, Index columns = 0) : Memory(layout, lanes, Capacity{.columns = columns}) {}
   /// A capacity for each axis that is named, none for the others.
   Memory(const Layout& layout, Index lanes, NamedCapacities capacities)

@@ -15,9 +15,11 @@ class ParametersView {
   using Map = Eigen::Map<std::conditional_t<std::is_const_v<S>, const Matrix<R, C>, Matrix<R, C>>>;
 
  public:
+  /// Over `layout.parameters()` numbers of one's own.
   explicit ParametersView(S* data) : data_(data) {}
   operator ParametersView<const S>() const { return ParametersView<const S>(data_); }
 
+  /// The weight as a matrix.
   template <int R, int C>
   Map<R, C> operator[](const Weight<R, C>& w) const {
     return Map<R, C>(data_ + w.offset, w.rows, w.cols);
@@ -32,7 +34,7 @@ class ParametersView {
 template <class S>
 class Parameters {
  public:
-  Eigen::Matrix<S, Dynamic, 1> flat;
+  Eigen::Matrix<S, Dynamic, 1> flat;  ///< all of them, in the order of the layout
 
   /// All zero.
   explicit Parameters(const Layout& layout) : flat(Eigen::Matrix<S, Dynamic, 1>::Zero(layout.parameters())) {}
@@ -45,17 +47,19 @@ class Parameters {
     for (const Entry& e : layout.entries()) {
       Random random(seed, e.name);
       values.resize(e.size());
-      e.initialiser.fill(values.data(), e.shape.rows(), e.shape.cols(), e.initialiser.parameter, random);
+      e.initialiser.fill(values.data(), e.shape.rows(), e.shape.cols(), random);
       flat.segment(e.offset, e.size()) = values.cast<S>();
     }
   }
 
   operator ParametersView<S>() { return ParametersView<S>(flat.data()); }
   operator ParametersView<const S>() const { return ParametersView<const S>(flat.data()); }
+  /// The weight as a matrix.
   template <int R, int C>
   auto operator[](const Weight<R, C>& w) {
     return ParametersView<S>(*this)[w];
   }
+  /// The weight as a matrix.
   template <int R, int C>
   auto operator[](const Weight<R, C>& w) const {
     return ParametersView<const S>(*this)[w];

@@ -12,7 +12,9 @@ namespace heed {
 /// one word and a stream is keyed by hashing a name into its seed.
 class Random {
  public:
+  /// A stream of its own for each seed and name.
   explicit Random(std::uint64_t seed, std::string_view stream = {}) : Random(seed, key(stream)) {}
+  /// A stream of its own for each seed and key.
   Random(std::uint64_t seed, std::uint64_t stream) : state_(mix(seed ^ stream)) {}
   /// The key of a named stream (FNV-1a).
   static std::uint64_t key(std::string_view stream) {
@@ -21,12 +23,15 @@ class Random {
     return h;
   }
 
+  /// 64 bits.
   std::uint64_t bits() { return mix(state_ += golden); }
   /// The n-th number to come, in any order and without moving on: what dropout draws again on the way back.
   std::uint64_t bits_at(std::uint64_t n) const { return mix(state_ + (n + 1) * golden); }
+  /// As bits_at, in [0, 1).
   double uniform_at(std::uint64_t n) const { return double(bits_at(n) >> 11) * 0x1p-53; }
   /// In [0, 1), 53 bits.
   double uniform() { return double(bits() >> 11) * 0x1p-53; }
+  /// In [low, high).
   double uniform(double low, double high) { return low + (high - low) * uniform(); }
   /// An integer in [0, n), n >= 1, without bias (by rejection).
   Index below(Index n) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <charconv>
 #include <cstring>
 
 #include "heed/core/layout.hpp"
@@ -9,8 +10,10 @@ namespace heed {
 /// first argument of their constructor and ask it for handles.
 class Scope {
  public:
-  Scope(Layout& layout, Axis axis, std::string_view name = {}) : layout_(&layout), axis_(axis) { append(name); }
+  /// The place of that name, at first the root, along an axis.
+  Scope(LayoutSizes& layout, Axis axis, std::string_view name = {}) : layout_(&layout), axis_(axis) { append(name); }
 
+  /// The place of that name below this one.
   Scope operator/(std::string_view child) const {
     Scope below = *this;
     below.append(child);
@@ -19,8 +22,8 @@ class Scope {
   /// A place with a number for its name, as PyTorch's ModuleList has them.
   Scope operator/(Index child) const {
     char digits[24];
-    std::snprintf(digits, sizeof digits, "%ld", long(child));
-    return *this / std::string_view(digits);
+    return *this /
+           std::string_view(digits, std::size_t(std::to_chars(digits, digits + sizeof digits, child).ptr - digits));
   }
   /// The same place along another axis.
   Scope along(Axis axis) const {
@@ -28,6 +31,7 @@ class Scope {
     other.axis_ = axis;
     return other;
   }
+  /// Along which its columns lie.
   Axis axis() const { return axis_; }
   /// Whether the sequences of this axis belong to columns of another: the entities seen at a time step.
   bool nested() const { return (*layout_)[axis_].parent.id >= 0; }
@@ -37,6 +41,7 @@ class Scope {
   Axis new_axis() const { return layout_->axis(); }
   /// A new axis beside this one: its sequences belong to columns of the same parent, or to none.
   Axis sibling_axis() const { return layout_->axis((*layout_)[axis_].parent); }
+  /// Names from the root on, with points between.
   std::string_view name() const { return {name_, size_}; }
   /// Of the random numbers that a layer at this place draws.
   std::uint64_t stream() const { return Random::key(name()); }
@@ -50,6 +55,7 @@ class Scope {
     const Index offset = layout_->add_weight((*this / name).name(), shape, initialiser, use);
     return {offset, shape.rows(), shape.cols()};
   }
+  /// A weight that is trained, and decays if it is a matrix.
   template <int R, int C = 1>
   Weight<R, C> weight(std::string_view name, const Shape& shape, Initialiser initialiser) const {
     return weight<R, C>(name, shape, initialiser, Use{.trained = true, .decays = shape.rank() > 1});
@@ -64,6 +70,7 @@ class Scope {
   Remembered<R> remembered(Index rows = R, Index lookback = unlimited) const {
     return {axis_, layout_->add_remembered(axis_, rows, lookback), rows};
   }
+  /// So many numbers a lane that are replaced at each step.
   template <int R = Dynamic>
   State<R> state(Index rows = R) const {
     return {layout_->add_state(rows), rows};
@@ -81,7 +88,7 @@ class Scope {
     size_ += dot + child.size();
   }
 
-  Layout* layout_;
+  LayoutSizes* layout_;
   Axis axis_;
   std::size_t size_ = 0;
   char name_[128];  // in place, so that a layout without names needs no heap

@@ -10,8 +10,11 @@ namespace heed {
 /// How the columns of one axis fall into sequences, as the layers see it: pointers to the offsets of a Sequences.
 class SequencesView {
  public:
+  /// Over count + 1 offsets, of which the first is 0.
   SequencesView(const Index* offsets, Index count) : offsets_(offsets), count_(count) {}
+  /// How many sequences there are.
   Index count() const { return count_; }
+  /// The first column of sequence s.
   Index first(Index s) const { return offsets_[s]; }
   Index length(Index s) const { return offsets_[s + 1] - offsets_[s]; }
   Index columns() const { return offsets_[count_]; }
@@ -29,15 +32,18 @@ class SequencesView {
 class Sequences {
  public:
   Sequences() = default;
+  /// Sequences of these lengths.
   Sequences(std::initializer_list<Index> lengths) {
     for (Index n : lengths) append(n);
   }
+  /// So many of one length.
   static Sequences uniform(Index count, Index length) {
     Sequences s;
     for (Index i = 0; i < count; ++i) s.append(length);
     return s;
   }
 
+  /// One more behind the others.
   void append(Index length) {
     if (length < 0) detail::fail("Sequences: length %ld is negative", long(length));
     offsets_.push_back(columns() + length);
@@ -45,7 +51,9 @@ class Sequences {
   /// Empties it and keeps the room.
   void clear() { offsets_.resize(1); }
 
+  /// How many sequences there are.
   Index count() const { return Index(offsets_.size()) - 1; }
+  /// The first column of sequence s.
   Index first(Index s) const { return offsets_[std::size_t(s)]; }
   Index length(Index s) const { return offsets_[std::size_t(s) + 1] - offsets_[std::size_t(s)]; }
   Index columns() const { return offsets_.back(); }

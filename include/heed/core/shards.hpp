@@ -14,7 +14,7 @@ namespace heed {
 
 /// Some of a batch's columns or sequences, in a row.
 struct Range {
-  Index first = 0, count = 0;
+  Index first = 0, count = 0;  ///< the first, and how many
   friend bool operator==(const Range&, const Range&) = default;
 };
 
@@ -55,16 +55,16 @@ class Shards {
 
   /// What an axis is in the coming batch.
   struct Part {
-    Axis axis;
-    SequencesView sequences;
+    Axis axis;                ///< which
+    SequencesView sequences;  ///< of the whole batch
   };
 
   /// What a network is given of a shard.
   class Shard {
    public:
-    Index number;
-    ActivationsView<S> a;
-    ParametersView<S> g;  ///< zero at first
+    Index number;          ///< from 0
+    ActivationsView<S> a;  ///< its own
+    ParametersView<S> g;   ///< zero at first
 
     /// Which of the batch's columns and sequences of an axis it has.
     Range columns(Axis axis) const { return slot_->columns[std::size_t(axis.id)]; }
@@ -80,6 +80,8 @@ class Shards {
   explicit Shards(const Layout& layout, Index most = 8) : layout_(layout), most_(most) {
     if (most < 1) detail::fail("Shards: at most %ld shards, but at least 1 is needed", long(most));
     slots_.emplace_back(layout);
+    for (const Segment& segment : layout_.segments())
+      if (!segment.use.learns()) still_.push_back(segment);
   }
 
   Mode mode;  ///< of all shards, but each draws other numbers
@@ -97,6 +99,7 @@ class Shards {
 
   /// Of the current batch.
   Index count() const { return Index(cuts_.size()) - 1; }
+  /// Shard i of the current batch.
   Shard operator[](Index i) { return {i, slots_[std::size_t(i)]}; }
 
   /// f(shard) for each, at the same time if the executor can.
@@ -111,7 +114,8 @@ class Shards {
     clear_ = false;
   }
 
-  /// The sum of the shards' gradients, which start from zero again.
+  /// The sum of the shards' gradients, which start from zero again. Weights that do not learn have none: what is done with
+  /// its norm is not for them.
   Parameters<S>& sum(Executor executor = {}) {
     auto& total = slots_[0].g.flat;
     constexpr Index piece = Index(1) << 14;
@@ -120,11 +124,13 @@ class Shards {
         auto some = total.segment(i * piece, std::min(piece, total.size() - i * piece));
         for (Index j = 1; j < count(); ++j) some += slots_[std::size_t(j)].g.flat.segment(i * piece, some.size());
       });
+    for (const Segment& segment : still_) total.segment(segment.offset, segment.size).setZero();
     clear_ = true;
     return slots_[0].g;
   }
   /// What `sum` answered.
   Parameters<S>& gradient() { return slots_[0].g; }
+  /// What `sum` answered.
   const Parameters<S>& gradient() const { return slots_[0].g; }
 
  private:
@@ -211,7 +217,8 @@ class Shards {
 
   Layout layout_;
   Index most_;
-  std::deque<Slot> slots_;  // which stay where they are
+  std::deque<Slot> slots_;      // which stay where they are
+  std::vector<Segment> still_;  // what does not learn
   std::vector<Index> cuts_{0};
   bool clear_ = true;
 };

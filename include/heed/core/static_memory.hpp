@@ -14,9 +14,11 @@ namespace heed {
 template <class S, int Axes, Index Lanes, Index Numbers, Index States = 0>
 class StaticMemory {
  public:
-  explicit StaticMemory(const Layout& layout) : StaticMemory(layout, [](Axis) { return Capacity{}; }) {}
+  /// For layers that look back a bounded number of columns.
+  explicit StaticMemory(const LayoutSizes& layout) : StaticMemory(layout, [](Axis) { return Capacity{}; }) {}
+  /// With capacity_of(axis) for each axis.
   template <class CapacityOf>
-  StaticMemory(const Layout& layout, CapacityOf capacity_of) {
+  StaticMemory(const LayoutSizes& layout, CapacityOf capacity_of) {
     if (layout.axes() != Axes || layout.state_rows() != States)
       detail::fail("StaticMemory: made for %d axes and %ld rows of state, but the layout has %d and %ld", Axes,
                    long(States), layout.axes(), long(layout.state_rows()));

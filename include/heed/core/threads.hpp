@@ -37,6 +37,7 @@ class Threads {
   /// How many are at work, the caller included.
   Index count() const { return Index(workers_.size()) + 1; }
 
+  /// The parts 0 to count - 1, shared out; done when it returns, rethrows what one threw.
   void run(Index count, Task task) {
     if (count <= 1 || workers_.empty() || running_.exchange(true, std::memory_order_acquire))
       return Serial().run(count, task);

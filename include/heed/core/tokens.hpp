@@ -75,6 +75,7 @@ class Read : public detail::ConstStrided<S, D> {
   using Base = detail::ConstStrided<S, D>;
 
  public:
+  /// Any matrix of S whose columns lie in memory as they are: it is not copied.
   template <class M>
   requires detail::DirectColumns<M, S> Read(const M& m)
       : Base(detail::place(m.data()), detail::checked_rows<D>(m), m.cols(),
@@ -88,6 +89,7 @@ class Write : public detail::Strided<S, D> {
 
  public:
   using Base::operator=;
+  /// Any such matrix that may be written to.
   template <class M>
   requires(detail::DirectColumns<M, S>&& detail::Writable<M>) Write(M&& m)
       : Base(detail::place(m.data()), detail::checked_rows<D>(m), m.cols(),
@@ -124,6 +126,7 @@ class Gradient : public detail::Strided<S, D> {
   using Base = detail::Strided<S, D>;
 
  public:
+  /// Overwrites the matrix.
   template <class M>
   requires(std::is_constructible_v<Write<S, D>, M&&> && !detail::IsGradient<detail::Plain<M>>::value) Gradient(M&& m)
       : Gradient(Write<S, D>(std::forward<M>(m)), false) {}
@@ -137,13 +140,17 @@ class Gradient : public detail::Strided<S, D> {
              m.cols(), Eigen::OuterStride<>(m.outerStride())),
         adds_(m.adds()),
         wanted_(m.wanted()) {}
+  /// Adds to the matrix: `add_to(dx)`.
   template <class M>
   Gradient(detail::AddTo<M> m) : Gradient(Write<S, D>(std::forward<M>(m.target)), true) {}
   Gradient(const Gradient&) = default;
   Gradient& operator=(const Gradient&) = delete;  // numbers or place? put() says
+  /// Is not wanted: `no_gradient`.
   Gradient(detail::NoGradient) : Base(nullptr, D == Dynamic ? 0 : D, 0, Eigen::OuterStride<>(0)), wanted_(false) {}
 
+  /// Whether it is to be computed at all.
   bool wanted() const { return wanted_; }
+  /// Whether it is added to what is there.
   bool adds() const { return adds_; }
 
   /// Puts an expression into the columns from `first` on, as many as it has.

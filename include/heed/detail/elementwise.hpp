@@ -1,7 +1,6 @@
 #pragma once
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <limits>
 
@@ -33,7 +32,7 @@ struct Power {
     const Register<S> sum = multiply_add(x, S(1.4426950408889634), whole), n = sum - whole;
     S numbers[Packet<S>::size];
     store(numbers, sum);
-    for (S& number : numbers) number = std::bit_cast<S>(std::bit_cast<Bits>(number) << fraction);
+    for (S& number : numbers) number = Eigen::numext::bit_cast<S>(Eigen::numext::bit_cast<Bits>(number) << fraction);
     half = load(numbers);
     const Register<S> nearly = multiply_add(n, S(-0.693145751953125), x);  // without an error of rounding
     const Register<S> r = multiply_add(n, S(-1.42860682030941723e-6), nearly);

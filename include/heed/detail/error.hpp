@@ -4,18 +4,25 @@
 #include <cstdlib>
 #if defined(__cpp_exceptions)
 #include <stdexcept>
+#else
+#include "heed/detail/format.hpp"
 #endif
 
 namespace heed {
 
-/// Called with the message instead of throwing where exceptions are switched off; must not return.
+/// Called with the message instead of throwing where exceptions are switched off; must not return. At first it writes to
+/// stderr and aborts; on a machine without an operating system it traps, since both would bring in a heap.
 using ErrorHandler = void (*)(const char* message);
 
 inline ErrorHandler& error_handler() {
+#if defined(__cpp_exceptions) || defined(__unix__) || defined(__APPLE__) || defined(_WIN32)
   static ErrorHandler handler = [](const char* message) {
     std::fprintf(stderr, "heed: %s\n", message);
     std::abort();
   };
+#else
+  static ErrorHandler handler = [](const char*) { __builtin_trap(); };
+#endif
   return handler;
 }
 
@@ -30,13 +37,18 @@ fail(const char* format, ...) {
   char message[512];
   std::va_list arguments;
   va_start(arguments, format);
+#if defined(__cpp_exceptions)
   std::vsnprintf(message, sizeof message, format, arguments);
+#else
+  format_message(message, sizeof message, format, arguments);
+#endif
   va_end(arguments);
 #if defined(__cpp_exceptions)
   throw std::invalid_argument(message);
 #else
   error_handler()(message);
-  std::abort();
+  for (;;) {  // the handler must not return
+  }
 #endif
 }
 

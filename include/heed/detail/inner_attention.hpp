@@ -2,21 +2,24 @@
 #include "heed/core/activations.hpp"
 #include "heed/core/memory.hpp"
 #include "heed/core/parameters.hpp"
+#include "heed/core/scope.hpp"
 
 namespace heed::detail {
 
 // What comes between the projections of a multi-head layer: any type with the functions of DotProductAttention, of which those
 // without weights of their own take no p and no g.
 
-/// Features of queries, keys and values, from the Config of an attention.
+/// Features of queries, keys and values, from the Config of an attention, and whether what projects them has a bias.
 struct HeadWidths {
   Index queries, keys, values, answers;
+  bool bias = true;
 
   template <class Config>
   HeadWidths(const char* who, const Config& c) {
     const Index heads = c.heads, value_dim = c.value_dim == 0 ? c.dim : c.value_dim;
     Index key_heads = heads;
     if constexpr (requires { c.key_heads; }) key_heads = c.key_heads == 0 ? heads : c.key_heads;
+    if constexpr (requires { c.bias; }) bias = c.bias;
     if (heads < 1 || c.dim < 1 || c.dim % heads != 0)
       fail("%s: dim %ld is not a multiple of heads %ld", who, long(c.dim), long(heads));
     if (value_dim < 1 || value_dim % heads != 0)
@@ -27,6 +30,9 @@ struct HeadWidths {
     answers = value_dim;
   }
   Index packed() const { return queries + keys + values; }
+  Weight<Dynamic, 1> packed_bias(Scope at) const {
+    return bias ? at.weight<Dynamic>("in_proj_bias", {packed()}, zero()) : Weight<Dynamic, 1>();
+  }
 };
 
 template <class S, class A>
@@ -61,6 +67,15 @@ void inner_weights(const A& attention, ParametersView<const S> p, Read<S> q, Rea
     attention.weights(p, q, k, a, sequence, head, w);
   else
     attention.weights(q, k, a, sequence, head, w);
+}
+template <class A>
+Index inner_heads(const A& attention) {
+  if constexpr (requires { attention.config.heads; })
+    return attention.config.heads;
+  else if constexpr (requires { attention.heads; })
+    return attention.heads;
+  else
+    return attention.attention.heads;
 }
 
 }  // namespace heed::detail

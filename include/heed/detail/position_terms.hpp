@@ -1,6 +1,7 @@
 #pragma once
 #include "heed/core/activations.hpp"
 #include "heed/detail/dot_product_score.hpp"
+#include "heed/detail/graph_attention.hpp"
 #include "heed/detail/sinusoid.hpp"
 #include "heed/layers/linear.hpp"
 #include "heed/layers/positions.hpp"
@@ -79,7 +80,43 @@ class PositionTerms {
                                          g ? (*g)[u].data() + first : nullptr, g ? (*g)[v].data() + first : nullptr}};
   }
 
+  /// The scores of queries and keys, both [..., heads, tokens, E].
+  Node graph(Graph& g, const Node& q, const Node& k, const Node& query_positions, const Node& key_positions,
+             double scale) const {
+    using enum Position::Kind;
+    const auto product = [&](const Node& a, const Node& b) { return g.matmul(a, g.transposed(b)); };
+    if (position.kind == distance) g.unsupported("DotProductAttention with distance()");
+    if (position.kind == relative) {
+      const auto with = [&](const Weight<Dynamic, 1>& w) {
+        return g.add(q, g.reshape(g.weight(w), {heads, 1, q.rows}));
+      };
+      return g.multiply(g.add(product(with(u), k), graph_relative(g, with(v), query_positions, key_positions)), scale);
+    }
+    const Node scores = g.multiply(product(q, k), scale);
+    if (position.kind != alibi) return scores;
+    std::vector<float> slopes;
+    for (Index h = 0; h < heads; ++h) slopes.push_back(float(alibi_slope(h, heads)));
+    const Node steps = g.cast(g.op("Abs", {distances(g, query_positions, key_positions)}, 0), Graph::Type::float32);
+    return g.subtract(scores, g.multiply(steps, g.constant(slopes, {heads, 1, 1})));
+  }
+
  private:
+  /// q' W r for each query and key: the products with all distances that there are, of which each pair picks its own.
+  Node graph_relative(Graph& g, const Node& q, const Node& query_positions, const Node& key_positions) const {
+    const auto whole = [&](Index i) { return g.constant(std::vector<std::int64_t>{i}, {}); };
+    const auto end_of = [&](const char* type, const Node& positions) {
+      return g.op(type, {positions}, 1, {{"keepdims", std::int64_t(0)}}, 0);
+    };
+    const Node apart = distances(g, query_positions, key_positions);
+    const Node first = end_of("ReduceMin", apart), last = end_of("ReduceMax", apart);
+    const Node all = positions_of(g, first, g.add(last, whole(1)));
+    const Node r = split_heads(g, pos_proj.graph(g, sinusoids(g, all, pos_proj.in())), heads);
+    const Node by_distance = g.matmul(q, g.transposed(r));
+    const Node leading = g.op("Shape", {q}, 1, {{"start", std::int64_t(0)}, {"end", std::int64_t(-2)}}, 1);
+    const Node dims = g.concat({leading, g.op("Shape", {apart}, 1, {}, 1)}, 0, 1);
+    const Node picked = g.op("Expand", {g.subtract(apart, first), dims}, 0, {}, q.rank);
+    return g.op("GatherElements", {by_distance, picked}, 0, {{"axis", std::int64_t(-1)}});
+  }
   /// The slopes of ALiBi (Press et al. 2022, sec. 3): 2^(-8/H), 2^(-16/H), ...
   static double alibi_slope(Index h, Index heads) { return std::exp2(-8.0 * double(h + 1) / double(heads)); }
 };

@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <vector>
 
+#include "heed/core/graph.hpp"
 #include "heed/core/memory.hpp"
 #include "heed/detail/elementwise.hpp"
 #include "heed/detail/lockstep.hpp"
@@ -153,6 +154,8 @@ class Recurrence {
                    i % directions == directions - 1 ? into : din.part(0, din.rows(), 0, din.cols()));
     }
   }
+
+  Node graph(Graph& g, const Node&) const { return g.unsupported(Cell::name); }
 
  private:
   Columns<> h_of(Index layer) const { return between[std::size_t(layer)]; }

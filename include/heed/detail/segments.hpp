@@ -6,7 +6,7 @@
 
 namespace heed::detail {
 
-/// What an optimizer knows of the flat vector: which stretches are trained and which of those decay.
+/// What an optimizer knows of the flat vector: which stretches learn and which of those decay.
 class Segments {
  public:
   Segments(const char* who, const Layout& layout) : Segments(who, layout.segments()) {
@@ -24,13 +24,13 @@ class Segments {
   }
   Index size() const { return size_; }
 
-  /// Calls f(offset, size, decays) for all that is trained, in blocks small enough to stay in the first-level cache:
+  /// Calls f(offset, size, decays) for all that learns, in blocks small enough to stay in the first-level cache:
   /// several expressions on a block are one pass over memory.
   template <class F>
   void for_each_block(F f) const {
     constexpr Index block = 1024;
     for (const Segment& s : segments_)
-      if (s.use.trained)
+      if (s.use.learns())
         for (Index i = 0; i < s.size; i += block) f(s.offset + i, std::min(block, s.size - i), s.use.decays);
   }
 

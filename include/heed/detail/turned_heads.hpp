@@ -1,5 +1,6 @@
 #pragma once
 #include "heed/core/sequences.hpp"
+#include "heed/detail/graph_attention.hpp"
 #include "heed/detail/sinusoid.hpp"
 #include "heed/layers/positions.hpp"
 
@@ -38,6 +39,17 @@ struct TurnedHeads {
       });
     if (dx.wanted()) dx.put(0, dy);
     return dgain;
+  }
+
+  /// [..., tokens, heads size] as [..., heads, tokens, size], turned, with a gain of 1.
+  Node graph(Graph& g, const Node& x, const Node& positions) const {
+    Node y = split_heads(g, x, heads);
+    if (normalise) {
+      const Node axis = g.constant(std::vector<std::int64_t>{-1});
+      const Node square = g.add(g.op("ReduceSum", {g.multiply(y, y), axis}, 1), g.number(1e-6));
+      y = g.divide(y, g.op("Sqrt", {square}, 1));
+    }
+    return turns() ? rotated(g, y, positions, position) : y;
   }
 
  private:

@@ -39,11 +39,15 @@ auto column_of(M&& row, SequencesView sequences, Index i) {
 template <class S>
 class Categorical {
  public:
+  /// Of the logits in a column.
   Categorical(Read<S> logits, Index column) : Categorical(checked(logits, column), nullptr, logits.rows(), column) {}
+  /// Of those that the mask, of the same column, allows.
   Categorical(Read<S> logits, Index column, Read<bool> mask)
       : Categorical(checked(logits, column), checked(mask, logits, column), logits.rows(), column) {}
+  /// Of a row of scores: the sequence that belongs to a column.
   Categorical(Read<S, 1> row, SequencesView sequences, Index column)
       : Categorical(checked(row, sequences, column), nullptr, sequences.length(column), column) {}
+  /// Of those that the mask allows.
   Categorical(Read<S, 1> row, SequencesView sequences, Index column, Read<bool, 1> mask)
       : Categorical(checked(row, sequences, column), column_of(mask, sequences, column).data(),
                     sequences.length(column), column) {}
@@ -64,6 +68,7 @@ class Categorical {
     }
     return last;
   }
+  /// Of an action.
   S probability(Index action) const { return p(checked(action)); }
   S log_prob(Index action) const {
     if (relative(checked(action)) == -infinity) [[unlikely]]

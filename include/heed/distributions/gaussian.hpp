@@ -23,10 +23,12 @@ namespace heed {
 template <class S>
 class Gaussian {
  public:
+  /// Between which the logarithm of the deviation is kept.
   struct Bounds {
-    double low = -20, high = 2;
+    double low = -20, high = 2;  ///< of the logarithm
   };
 
+  /// Of a column of means, and of deviations, the same column or one for all.
   Gaussian(Read<S> mean, Index column, Read<S> log_std, Bounds bounds = {})
       : mean_(mean.data()), log_std_(log_std.data()), size_(mean.rows()), low_(S(bounds.low)), high_(S(bounds.high)) {
     if (column < 0 || column >= mean.cols()) [[unlikely]]
@@ -44,8 +46,11 @@ class Gaussian {
   }
 
   Index size() const { return size_; }
+  /// Of number i.
   S mean(Index i) const { return mean_[i]; }
+  /// Of number i, within the bounds.
   S log_deviation(Index i) const { return std::clamp(log_std_[i], low_, high_); }
+  /// Of number i.
   S deviation(Index i) const { return std::exp(log_deviation(i)); }
   /// Whether its log deviation lies within the bounds, and so has a gradient.
   bool adjustable(Index i) const { return log_std_[i] >= low_ && log_std_[i] <= high_; }

@@ -21,16 +21,19 @@ namespace heed {
 template <class S>
 class MultiCategorical {
  public:
+  /// Choices of these sizes, their logits below each other in a column.
   MultiCategorical(Read<S> logits, Index column, std::span<const Index> sizes)
       : logits_(logits), column_(column), sizes_(sizes) {
     check();
   }
+  /// Of those that the mask allows.
   MultiCategorical(Read<S> logits, Index column, std::span<const Index> sizes, Read<bool> mask)
       : logits_(logits), mask_(mask), column_(column), sizes_(sizes) {
     check();
     detail::expect_shape("MultiCategorical", "mask", mask, logits.rows(), logits.cols());
   }
 
+  /// How many are made at once.
   Index choices() const { return Index(sizes_.size()); }
   /// The most probable action of each choice, the first of several.
   void mode(std::span<Index> actions) const {

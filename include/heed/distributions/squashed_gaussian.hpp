@@ -21,8 +21,9 @@ namespace heed {
 template <class S>
 class SquashedGaussian {
  public:
-  using Bounds = typename Gaussian<S>::Bounds;
+  using Bounds = typename Gaussian<S>::Bounds;  ///< Of the logarithm of the deviation.
 
+  /// The Gaussian before tanh, and between what actions lie.
   SquashedGaussian(Read<S> mean, Index column, Read<S> log_std, Read<double> low, Read<double> high, Bounds bounds = {})
       : gaussian_(mean, column, log_std, bounds), low_(low.data()), high_(high.data()) {
     detail::expect_shape("SquashedGaussian", "low", low, size(), 1);
@@ -48,6 +49,7 @@ class SquashedGaussian {
   /// The z of the median action, which is what evaluation takes for the best: the mean of z. The density of a may be
   /// larger elsewhere.
   void mode(Write<S> z) const { gaussian_.mode(z); }
+  /// Draws z, what goes into tanh: see action.
   void sample(Random& random, Write<S> z) const { gaussian_.sample(random, z); }
   /// The log-density of the action that z stands for.
   S log_prob(Read<S> z) const {
@@ -71,6 +73,7 @@ class SquashedGaussian {
   }
   // Of the estimate with (z - mu) / sigma kept, whose mean is the gradient of the entropy (with z kept it would be 0):
   //   d(- log p) / dmu_i = - 2 tanh z_i    d(- log p) / dl_i = 1 - 2 tanh(z_i) (z_i - mu_i)
+  /// Adds scale times the gradient of the estimate at z.
   void add_entropy_estimate_gradient(Read<S> z, S scale, Write<S> dmean, Write<S> dlog_std) const {
     detail::expect_shape("SquashedGaussian", "z", z, size(), 1);
     detail::expect_shape("SquashedGaussian", "dmean", dmean, size(), 1);

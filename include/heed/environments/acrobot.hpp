@@ -27,9 +27,9 @@ namespace heed {
 class Acrobot {
  public:
   struct State {
-    double angle, bend;                // a and b, rad
-    double angular_speed, bend_speed;  // rad/s
-    Index steps = 0;                   // taken so far
+    double angle, bend;                ///< a and b, rad
+    double angular_speed, bend_speed;  ///< rad/s
+    Index steps = 0;                   ///< taken so far
   };
   using Action = Index;
 

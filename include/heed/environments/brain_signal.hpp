@@ -39,10 +39,10 @@ namespace heed {
 class BrainSignal {
  public:
   static constexpr std::array<double, 5> frequencies{2, 6, 10, 20, 40};  ///< of the rhythms, Hz
-  static constexpr Index most_channels = 64;
+  static constexpr Index most_channels = 64;                             ///< how many there may be
   struct Config {
-    double rate = 128;  ///< samples a second, Hz; above 80
-    Index channels = 8;
+    double rate = 128;       ///< samples a second, Hz; above 80
+    Index channels = 8;      ///< of the signal
     Index carriers = 2;      ///< channels that carry the rhythm
     Index frontal = 2;       ///< channels that show blinks: the first
     Index idle = 2;          ///< channels that never carry: the last
@@ -56,18 +56,19 @@ class BrainSignal {
     Index windows = 1;       ///< in an episode
   };
   struct State {
-    std::uint64_t noise;     // its seed
-    std::uint64_t carriers;  // bit c: channel c carries
-    Index rhythm, onset;     // its first segment
-    double phase;            // in radians, at the onset
-    double blink, muscle;    // when, s; far away where there is none
-    Index muscle_channel;
-    Index steps = 0;  // taken so far
+    std::uint64_t noise;     ///< its seed
+    std::uint64_t carriers;  ///< bit c: channel c carries
+    Index rhythm, onset;     ///< its first segment
+    double phase;            ///< in radians, at the onset
+    double blink, muscle;    ///< when, s; far away where there is none
+    Index muscle_channel;    ///< which one it disturbs
+    Index steps = 0;         ///< taken so far
   };
   using Action = Index;
-  Config config;
+  Config config;  ///< as it was told
 
   BrainSignal() : BrainSignal(Config{}) {}
+  /// Throws where a setting cannot be.
   explicit BrainSignal(const Config& c)
       : config(checked(c)),
         patch_(whole("patch", c.patch * c.rate)),

@@ -22,9 +22,9 @@ namespace heed {
 class CartPole {
  public:
   struct State {
-    double position, speed;       // m, m/s
-    double angle, angular_speed;  // rad, rad/s
-    Index steps = 0;              // taken so far
+    double position, speed;       ///< m, m/s
+    double angle, angular_speed;  ///< rad, rad/s
+    Index steps = 0;              ///< taken so far
   };
   using Action = Index;
 

@@ -17,10 +17,10 @@ namespace heed {
 /// What is seen is the board row by row, 50 numbers: 1 where the ball and the paddle are, 0 elsewhere.
 class CatchBall {
  public:
-  static constexpr Grid board{10, 5};
+  static constexpr Grid board{10, 5};  ///< rows and columns
   struct State {
-    Index ball, paddle;  // their columns
-    Index steps = 0;     // taken so far: the ball's row
+    Index ball, paddle;  ///< their columns
+    Index steps = 0;     ///< taken so far: the ball's row
   };
   using Action = Index;
 

@@ -24,23 +24,25 @@ namespace heed {
 ///   0 agent    1 wall    2 key, until it is taken    3 door, until it is open    4 goal
 class KeyDoor {
  public:
-  static constexpr Index channels = 5;
+  static constexpr Index channels = 5;  ///< of the image, one a kind of thing
   struct State {
-    Index agent, key, door, goal;  // cells, numbered row by row
-    bool has_key = false, open = false;
-    Index steps = 0;  // taken so far
+    Index agent, key, door, goal;        ///< cells, numbered row by row
+    bool has_key = false, open = false;  ///< whether the key was taken, and the door opened
+    Index steps = 0;                     ///< taken so far
   };
   struct Config {
-    Grid grid{6};
-    Index limit = 0;  // 0: 10 rows cols
+    Grid grid{6};     ///< rows and columns
+    Index limit = 0;  ///< 0: 10 rows cols
   };
   using Action = Index;
-  Config config;
+  Config config;  ///< as it was told
 
   KeyDoor() : KeyDoor(Config{}) {}
+  /// Throws where the grid is too small.
   explicit KeyDoor(Config c) : config(checked(c)) {}
 
   Index actions() const { return 4; }
+  /// Rows and columns of what is seen.
   Grid image() const { return config.grid; }
   Index observation() const { return channels * image().cells(); }
   Index time_limit() const { return config.limit; }

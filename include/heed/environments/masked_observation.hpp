@@ -13,6 +13,7 @@ class MaskedObservation : public detail::Wrapper<World> {
   using State = typename World::State;
   using Action = typename World::Action;
 
+  /// Numbers of the observation are multiplied by those of the mask, one each.
   MaskedObservation(const World& world, std::vector<double> mask)
       : detail::Wrapper<World>(world), mask_(std::move(mask)) {
     if (Index(mask_.size()) != world.observation())

@@ -22,11 +22,12 @@ class MemoryChain {
   static constexpr std::array<Index, 23> lengths{1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 12, 14,
                                                  17, 20, 25, 30, 40, 50, 60, 70, 80, 90, 100};
   struct State {
-    Index bit;
-    Index steps = 0;  // taken so far
+    Index bit;        ///< what was shown
+    Index steps = 0;  ///< taken so far
   };
   using Action = Index;
 
+  /// So many steps lie between.
   explicit MemoryChain(Index length) : length_(length) { detail::expect_at_least("MemoryChain", "length", length, 1); }
 
   Index actions() const { return 2; }

@@ -22,8 +22,8 @@ namespace heed {
 class MountainCar {
  public:
   struct State {
-    double position, speed;
-    Index steps = 0;  // taken so far
+    double position, speed;  ///< along the valley, and a step
+    Index steps = 0;         ///< taken so far
   };
   using Action = Index;
 

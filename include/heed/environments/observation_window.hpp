@@ -17,11 +17,12 @@ template <Environment World, Index most = 16>
 requires(!EntityEnvironment<World>) class ObservationWindow : public detail::Wrapper<World> {
  public:
   struct State {
-    std::array<typename World::State, std::size_t(most)> inner{};  // that of step t at t modulo n
-    Index steps = 0;                                               // taken so far
+    std::array<typename World::State, std::size_t(most)> inner{};  ///< that of step t at t modulo n
+    Index steps = 0;                                               ///< taken so far
   };
   using Action = typename World::Action;
 
+  /// Shows the last n observations.
   ObservationWindow(const World& world, Index n) : detail::Wrapper<World>(world), n_(n) {
     detail::expect_at_least("ObservationWindow", "n", n, 1);
     if (n > most)

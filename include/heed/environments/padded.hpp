@@ -21,14 +21,17 @@ requires(shows_entities<World>) class Padded {
   using State = typename World::State;
   using Action = typename World::Action;
 
+  /// Shows `most` columns.
   Padded(const World& world, Index most) : world_(world), most_(most) {
     detail::expect_at_least("Padded", "most", most, 1);
   }
 
+  /// The environment within.
   const World& inner() const { return world_; }
   Index observation() const { return most_ * (world_.observation() + 1); }
   Index time_limit() const { return world_.time_limit(); }
   Index actions() const requires(many || DiscreteEnvironment<World>) { return world_.actions(); }
+  /// Of the environment within.
   Action choices() const requires MultiDiscreteEnvironment<World> { return world_.choices(); }
   Action low() const requires ContinuousEnvironment<World> { return world_.low(); }
   Action high() const requires ContinuousEnvironment<World> { return world_.high(); }

@@ -23,8 +23,8 @@ namespace heed {
 class Pendulum {
  public:
   struct State {
-    double angle, speed;  // rad, rad/s
-    Index steps = 0;      // taken so far
+    double angle, speed;  ///< rad, rad/s
+    Index steps = 0;      ///< taken so far
   };
   using Action = Eigen::Matrix<double, 1, 1>;
 

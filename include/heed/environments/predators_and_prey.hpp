@@ -42,34 +42,37 @@ namespace heed {
 class PredatorsAndPrey {
  public:
   static constexpr Index capacity = 64;  ///< of predators and prey
+  /// In the square.
   struct Vector {
-    double x = 0, y = 0;
+    double x = 0, y = 0;  ///< to the right, and down
   };
+  /// A predator, or prey.
   struct Animal {
-    Vector position, velocity;
-    bool alive = true;
+    Vector position, velocity;  ///< where it is, and how far it goes in a step
+    bool alive = true;          ///< prey that was caught is not
   };
   struct State {
-    std::array<Animal, std::size_t(capacity)> animals;      // predators, then prey
-    std::array<std::uint8_t, std::size_t(capacity)> order;  // all of them, as they are seen
-    Index left = 0;                                         // prey alive
-    Index steps = 0;                                        // taken so far
+    std::array<Animal, std::size_t(capacity)> animals;      ///< predators, then prey
+    std::array<std::uint8_t, std::size_t(capacity)> order;  ///< all of them, as they are seen
+    Index left = 0;                                         ///< prey alive
+    Index steps = 0;                                        ///< taken so far
   };
   struct Config {
-    Index predators = 3, prey = 6;
-    Index limit = 100;     ///< steps of an episode
-    double area = 6;       ///< for each predator, m^2
-    double speed = 1;      ///< of a predator, m/s
-    double agility = 0.4;  ///< of a predator: how much of its wish it reaches in a step, in (0, 1]
-    double prey_speed = 0.85, prey_agility = 0.35;
-    double fear = 1.2;   ///< from how near prey flees, m
-    double touch = 0.3;  ///< m
-    double team = 0;     ///< which part of a catch goes to all, in [0, 1]
+    Index predators = 3, prey = 6;  ///< how many
+    Index limit = 100;              ///< steps of an episode
+    double area = 6;                ///< for each predator, m^2
+    double speed = 1;               ///< of a predator, m/s
+    double agility = 0.4;           ///< of a predator: how much of its wish it reaches in a step, in (0, 1]
+    double prey_speed = 0.85, prey_agility = 0.35;  ///< of prey, as above
+    double fear = 1.2;                              ///< from how near prey flees, m
+    double touch = 0.3;                             ///< m
+    double team = 0;                                ///< which part of a catch goes to all, in [0, 1]
   };
   using Action = Index;
-  Config config;
+  Config config;  ///< as it was told
 
   PredatorsAndPrey() : PredatorsAndPrey(Config{}) {}
+  /// Throws where a setting cannot be.
   explicit PredatorsAndPrey(const Config& c) : config(checked(c)) {}
 
   Index agents() const { return config.predators; }

@@ -18,9 +18,9 @@ namespace heed {
 class ProofOfMemory {
  public:
   struct State {
-    Index position;   // in steps of 0.2, 0 is the middle
-    Index good;       // -1: the left end, 1: the right end
-    Index steps = 0;  // taken so far
+    Index position;   ///< in steps of 0.2, 0 is the middle
+    Index good;       ///< -1: the left end, 1: the right end
+    Index steps = 0;  ///< taken so far
   };
   using Action = Index;
 

@@ -15,12 +15,16 @@ namespace heed {
 class RepeatFirst : public detail::Cards {
  public:
   struct Config {
-    Index decks = 1;
+    Index decks = 1;  ///< of 52 cards
   };
 
+  /// Throws where decks < 1.
   explicit RepeatFirst(Config c) : detail::Cards("RepeatFirst", c.decks) {}
+  /// As POPGym has it.
   static RepeatFirst easy() { return RepeatFirst({.decks = 1}); }
+  /// As POPGym has it.
   static RepeatFirst medium() { return RepeatFirst({.decks = 8}); }
+  /// As POPGym has it.
   static RepeatFirst hard() { return RepeatFirst({.decks = 16}); }
 
   Outcome step(State& s, Action action) const { return answer(s, action, 0, 1.0 / double(count() - 1)); }

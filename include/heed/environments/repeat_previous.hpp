@@ -15,15 +15,19 @@ namespace heed {
 class RepeatPrevious : public detail::Cards {
  public:
   struct Config {
-    Index decks = 1, k = 4;
+    Index decks = 1, k = 4;  ///< of 52 cards, and how many cards ago
   };
 
+  /// Throws where k does not fit the decks.
   explicit RepeatPrevious(Config c) : detail::Cards("RepeatPrevious", c.decks), k_(c.k) {
     if (c.k < 1 || c.k >= count())
       detail::fail("RepeatPrevious: k is %ld, but 1 to %ld are possible", long(c.k), long(count() - 1));
   }
+  /// As POPGym has it.
   static RepeatPrevious easy() { return RepeatPrevious({.decks = 1, .k = 4}); }
+  /// As POPGym has it.
   static RepeatPrevious medium() { return RepeatPrevious({.decks = 2, .k = 32}); }
+  /// As POPGym has it.
   static RepeatPrevious hard() { return RepeatPrevious({.decks = 3, .k = 64}); }
 
   Outcome step(State& s, Action action) const {

@@ -17,12 +17,13 @@ namespace heed {
 class PassiveTMaze {
  public:
   struct State {
-    Index x, y;
-    Index goal;       // its y
-    Index steps = 0;  // taken so far
+    Index x, y;       ///< along the corridor, and to the side
+    Index goal;       ///< its y
+    Index steps = 0;  ///< taken so far
   };
   using Action = Index;
 
+  /// With a corridor of so many steps.
   explicit PassiveTMaze(Index length) : length_(length) {
     detail::expect_at_least("PassiveTMaze", "length", length, 1);
   }

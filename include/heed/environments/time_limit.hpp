@@ -12,11 +12,12 @@ template <Environment World>
 class TimeLimit : public detail::Wrapper<World> {
  public:
   struct State {
-    typename World::State inner;
-    Index steps = 0;  // taken so far
+    typename World::State inner;  ///< of the environment within
+    Index steps = 0;              ///< taken so far
   };
   using Action = typename World::Action;
 
+  /// Truncates after `limit` steps.
   TimeLimit(const World& world, Index limit) : detail::Wrapper<World>(world), limit_(limit) {
     detail::expect_at_least("TimeLimit", "limit", limit, 1);
   }

@@ -42,11 +42,12 @@ requires(!EntityEnvironment<World>) class WithPreviousAction : public detail::Wr
  public:
   using Action = typename World::Action;
   struct State {
-    typename World::State inner;
-    Kept<Action> action;  // of the last step
-    double reward = 0;    // that it brought
+    typename World::State inner;  ///< of the environment within
+    Kept<Action> action;          ///< of the last step
+    double reward = 0;            ///< that it brought
   };
 
+  /// Shows what the last step was.
   explicit WithPreviousAction(const World& world) : detail::Wrapper<World>(world) {}
 
   Index observation() const { return this->world_.observation() + actions_of(this->world_) + 1; }

@@ -30,10 +30,11 @@ void save_checkpoint(const std::filesystem::path& path, Things&&... things) {
 }
 
 /// Everything is checked before anything is changed: entries that are missing or unexpected, of another dtype or shape,
-/// numbers that are not finite or not those of these things (as of other lanes) are one error.
+/// numbers that are not finite or not those of these things (as of other lanes) are one error. Read
+/// as `load` reads: twice, and never much of it at once.
 template <HasFields... Things>
 void load_checkpoint(const std::filesystem::path& path, Things&&... things) {
-  const detail::EntryFile file(path);
+  detail::EntryFile file(path);
   detail::FieldChecker checker(file);
   detail::walk_through(checker, things...);
   checker.finish(path);

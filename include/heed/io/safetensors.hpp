@@ -1,7 +1,7 @@
 #pragma once
 #include "heed/core/agent.hpp"
 #include "heed/io/detail/atomic_file.hpp"
-#include "heed/io/detail/safetensors_header.hpp"
+#include "heed/io/detail/entry_file.hpp"
 #include "heed/io/detail/unfit_number.hpp"
 
 namespace heed {
@@ -18,10 +18,10 @@ namespace heed {
 namespace detail {
 
 template <FileScalar S>
-void check_finite(const std::filesystem::path& path, const Entry& entry, const S* values) {
-  for (Index i = 0; i < entry.size(); ++i)
+void check_finite(const std::filesystem::path& path, const Entry& entry, Index first, const S* values, Index count) {
+  for (Index i = 0; i < count; ++i)
     if (!finite(values[i]))
-      fail_file(path, entry.name + " has a value that is not finite, number " + std::to_string(i));
+      fail_file(path, entry.name + " has a value that is not finite, number " + std::to_string(first + i));
 }
 
 /// Copies numbers whose bits are those of `From`, as it is stored in `Bits`.
@@ -41,6 +41,19 @@ void copy_values(const TensorInfo& tensor, const char* from, Index count, S* to)
   copy_values<Eigen::bfloat16, std::uint16_t>(from, count, to);
 }
 
+/// take(first, values, count) for one block of a weight after the other, which are checked.
+template <FileScalar S, class Take>
+void each_values(EntryFile& file, const Match& match, Take take) {
+  std::array<S, EntryFile::block_size / 2> values;  // no dtype has smaller numbers
+  file.each_block(*match.tensor, [&](std::uint64_t first, const char* bytes, std::uint64_t size) {
+    const Index count = Index(size / match.tensor->item_size());
+    copy_values(*match.tensor, bytes, count, values.data());
+    check_finite(file.path(), *match.entry, Index(first), values.data(), count);
+    take(Index(first), values.data(), count);
+    return true;
+  });
+}
+
 inline void expect_parameters(const char* who, const Layout& layout, Index size) {
   if (size != layout.parameters())
     fail("%s: %ld parameters, but the layout has %ld", who, long(size), long(layout.parameters()));
@@ -56,7 +69,7 @@ template <detail::FileScalar S>
 void save(const std::filesystem::path& path, const Layout& layout, const Parameters<S>& p,
           const Metadata& metadata = {}) {
   detail::expect_parameters("save", layout, p.flat.size());
-  for (const Entry& e : layout.entries()) detail::check_finite(path, e, p.flat.data() + e.offset);
+  for (const Entry& e : layout.entries()) detail::check_finite(path, e, 0, p.flat.data() + e.offset, e.size());
   const std::string header =
       detail::safetensors_header(path, layout, sizeof(S) == 4 ? "F32" : "F64", sizeof(S), metadata);
   detail::AtomicFile file(path);
@@ -68,36 +81,33 @@ void save(const std::filesystem::path& path, const Layout& layout, const Paramet
 /// Reads parameters from a file that has exactly the entries of the layout, in any order. Whether F64, F32, F16 or BF16,
 /// the numbers are converted to S. The file is read and checked before anything is changed: every entry that is missing,
 /// unexpected, of another shape or of another dtype is named in one error, and so is a value that is not finite (as an
-/// S), or whatever is broken in the file.
+/// S), or whatever is broken in the file. Then it is read again and copied. No more of it than a block is ever in memory,
+/// and only of a file that another process changes between the two, as `save` never does, may less than all arrive: that
+/// is an error, too.
 ///
-/// With a pattern, in which * stands for any text and ? for any one character, only the entries of such names are read,
-/// and the file may hold others: the body of a policy for a new task, say, by "body.*". A pattern that names none is an
-/// error. How many were read is returned.
+/// With a pattern, as in Layout::freeze, only the entries of such names are read, and the file may hold others: the body of
+/// a policy for a new task, say, by "!policy.*|value.*". A pattern that names none is an error. How many were read is
+/// returned.
 template <detail::FileScalar S>
 std::size_t load(const std::filesystem::path& path, const Layout& layout, Parameters<S>& p,
                  std::string_view pattern = "*") {
   detail::expect_parameters("load", layout, p.flat.size());
-  detail::InputFile file(path);
-  const std::vector<detail::TensorInfo> tensors = detail::read_safetensors_header(file);
-  const std::vector<detail::Match> found = detail::match(path, layout, tensors, pattern);
+  detail::EntryFile file(path);
+  const std::vector<detail::Match> found = detail::match(path, layout, file.tensors(), pattern);
   if (found.empty() && !layout.entries().empty())
     detail::fail("load: no weight of the network is named as in '%.*s'", int(pattern.size()), pattern.data());
-  std::string body(file.rest(), '\0');  // all of it is there: the header was checked against the size
-  file.read(body.data(), body.size());
-  Eigen::Matrix<S, Dynamic, 1> flat = p.flat;
-  for (const auto& [entry, tensor] : found) {
-    detail::copy_values(*tensor, body.data() + tensor->begin, entry->size(), flat.data() + entry->offset);
-    detail::check_finite(path, *entry, flat.data() + entry->offset);
-  }
-  p.flat = flat;
+  for (const detail::Match& match : found) detail::each_values<S>(file, match, [](Index, const S*, Index) {});
+  for (const detail::Match& match : found)
+    detail::each_values<S>(file, match, [&](Index first, const S* values, Index count) {
+      std::copy_n(values, count, p.flat.data() + match.entry->offset + first);
+    });
   return found.size();
 }
 
 /// The metadata of a file, none where it has none.
 inline Metadata load_metadata(const std::filesystem::path& path) {
-  detail::InputFile file(path);
   Metadata metadata;
-  detail::read_safetensors_header(file, &metadata);
+  detail::EntryFile(path, &metadata);
   return metadata;
 }
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/detail/elementwise.hpp"
 
 namespace heed {
@@ -16,8 +17,9 @@ enum class Nonlinearity { identity, tanh, relu, gelu, gelu_tanh, silu, sigmoid, 
 template <class S, int D = Dynamic>
 class Activation {
  public:
-  Nonlinearity kind;
+  Nonlinearity kind;  ///< which
 
+  /// Of each number by itself.
   explicit Activation(Nonlinearity kind_) : kind(kind_) {}
 
   void forward(Read<S, D> x, Write<S, D> y) const {
@@ -81,6 +83,29 @@ class Activation {
       case sigmoid: put([](const R& yi) -> R { return yi * (1 - yi); }, y); break;
       case softplus: put([](const R& xi) { return detail::sigmoid<S>(xi); }, x); break;
     }
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    const auto plain = [&](const char* type, const Node& of) { return g.op(type, {of}, x.rows); };
+    using enum Nonlinearity;
+    switch (kind) {
+      case identity: return x;
+      case tanh: return plain("Tanh", x);
+      case relu: return plain("Relu", x);
+      case gelu: {
+        const Node twice_below = g.add(plain("Erf", g.multiply(x, std::sqrt(0.5))), g.number(1));
+        return g.multiply(g.multiply(x, 0.5), twice_below);
+      }
+      case gelu_tanh: {
+        const Node square = g.multiply(x, x);
+        const Node inner = g.add(g.multiply(square, 0.07135481627260025), g.number(1.5957691216057308));
+        return g.multiply(x, plain("Sigmoid", g.multiply(x, inner)));
+      }
+      case silu: return g.multiply(x, plain("Sigmoid", x));
+      case sigmoid: return plain("Sigmoid", x);
+      case softplus: return plain("Softplus", x);
+    }
+    return x;
   }
 
  private:

@@ -3,6 +3,7 @@
 #include "heed/core/memory.hpp"
 #include "heed/detail/attention.hpp"
 #include "heed/detail/elementwise.hpp"
+#include "heed/detail/graph_attention.hpp"
 #include "heed/detail/sequence_pairs.hpp"
 #include "heed/layers/linear.hpp"
 
@@ -75,16 +76,16 @@ template <class S>
 class AdditiveAttention {
  public:
   struct Config {
-    Index query_dim, key_dim;
-    Index width;  // A, of the alignment model
-    Mask mask = Full();
+    Index query_dim, key_dim;  ///< rows of queries and of keys
+    Index width;               ///< A, of the alignment model
+    Mask mask = Full();        ///< which keys a query sees
   };
   Linear<S> query, key;
   Weight<Dynamic, 1> v;
-  Mask mask;
+  Mask mask;  ///< which keys a query sees
   Axis key_axis;
-  Columns<> projected_query, lse;  // along its own axis
-  Columns<> projected_key;         // along the keys
+  Columns<> projected_query, lse;  ///< along its own axis
+  Columns<> projected_key;         ///< along the keys
   Remembered<> past_projected, past_keys;
 
   AdditiveAttention(Scope at, Axis key_axis_, Config c)
@@ -150,6 +151,14 @@ class AdditiveAttention {
     const auto s = detail::SequencePairs("AdditiveAttention", a.sequences(lse.axis), a.sequences(key_axis))[sequence];
     detail::expect_shape("AdditiveAttention", "weights", w, s.keys, s.queries);
     detail::attention_weights<S>(score(p, a, s, a[projected_key].middleCols(s.key, s.keys)), {mask}, lse_of(a, s), w);
+  }
+
+  Node graph(Graph& g, const Node& q, const Node& k) const {
+    const Node of_q = g.unsqueeze(query.graph(g, q), {-2}), of_k = g.unsqueeze(key.graph(g, k), {-3});
+    const Node u = g.op("Tanh", {g.add(of_q, of_k)}, v.rows);
+    const Node scores = g.squeeze(g.matmul(u, g.reshape(g.weight(v), {v.rows, 1})), -1);
+    const detail::GraphSight sight(g, mask, detail::positions_of(g, q), detail::positions_of(g, k));
+    return g.matmul(sight.softmax(g, scores), k);
   }
 
  private:

@@ -1,6 +1,7 @@
 #pragma once
 #include "heed/core/activations.hpp"
 #include "heed/detail/elementwise.hpp"
+#include "heed/detail/graph_attention.hpp"
 #include "heed/layers/linear.hpp"
 
 namespace heed {
@@ -20,7 +21,7 @@ class AdditivePooling {
   Linear<S, D, Dynamic> alignment;
   Weight<Dynamic, 1> context;
   Columns<> u;
-  Columns<1> weights;  // a[weights]: how much each token counts
+  Columns<1> weights;  ///< a[weights]: how much each token counts
 
   AdditivePooling(Scope at, Index dim, Index width)
       : alignment(at / "attention", dim, width),
@@ -56,6 +57,16 @@ class AdditivePooling {
     alignment.backward(p, x, a.d(u), g, dx.part(0, x.rows(), 0, x.cols()));
   }
 
+  /// The weights of one sequence after a forward: tokens x 1.
+  void weights_of(ActivationsView<S> a, Index sequence, Write<S> w) const {
+    const SequencesView sequences = a.sequences(u.axis);
+    if (sequence < 0 || sequence >= sequences.count())
+      detail::fail("AdditivePooling: sequence %ld asked for, but there are %ld", long(sequence),
+                   long(sequences.count()));
+    detail::expect_shape("AdditivePooling", "weights", w, sequences.length(sequence), 1);
+    w.col(0) = a[weights].segment(sequences.first(sequence), sequences.length(sequence)).transpose();
+  }
+
   /// From a[u] to a[weights].
   void weigh(ParametersView<const S> p, ActivationsView<S> a) const {
     const SequencesView sequences = a.sequences(u.axis);
@@ -87,6 +98,14 @@ class AdditivePooling {
       detail::elementwise_run(alignment.out(), a.d(u).col(i).data(), false, slope, p[context].data(),
                               a[u].col(i).data());
     }
+  }
+
+  /// Each sequence as a row; of the tokens that are seen alone, if that is said.
+  Node graph(Graph& g, const Node& x, const Node* seen = nullptr) const {
+    const Node score_of = g.reshape(g.weight(context), {context.rows, 1});
+    const Node scores = g.squeeze(g.matmul(g.op("Tanh", {alignment.graph(g, x)}, alignment.out()), score_of), -1);
+    const Node shares = seen ? detail::GraphSight(*seen).softmax(g, scores) : g.softmax(scores);
+    return g.squeeze(g.matmul(g.unsqueeze(shares, {-2}), x), -2);
   }
 
  private:

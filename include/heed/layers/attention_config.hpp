@@ -20,6 +20,7 @@ struct AttentionConfig {
   bool sink = false;        ///< and a key and value of zero (PyTorch's add_zero_attn)
   double dropout = 0;       ///< of weights, in training
   bool remembers = true;    ///< false: never extended, so that keys and values need no place in memory
+  bool bias = true;         ///< of the projections of a multi-head layer
   bool queries_last = false;  ///< the queries stand at the last positions of the keys, not at the first
 };
 

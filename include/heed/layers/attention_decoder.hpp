@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/layers/additive_attention.hpp"
 #include "heed/layers/gru.hpp"
 
@@ -18,14 +19,14 @@ template <class S>
 class AttentionDecoder {
  public:
   struct Config {
-    Index in, source_dim, hidden;
-    Index width;  // of the alignment model
+    Index in, source_dim, hidden;  ///< rows of what goes in, of the source and of the state
+    Index width;                   ///< of the alignment model
   };
-  detail::Lockstep lockstep;
-  detail::RecurrentUnit<S, detail::GruCell<S>> gru;
-  AdditiveAttention<S> attention;  // its queries along the steps
+  detail::Lockstep lockstep;                         ///< goes through the steps of all sequences together
+  detail::RecurrentUnit<S, detail::GruCell<S>> gru;  ///< the state's cell
+  AdditiveAttention<S> attention;                    ///< its queries along the steps
   Linear<S> initial;
-  Columns<> input, projected, after;  // along the steps: [x; c], W_ih [x; c] + b_ih, and the states
+  Columns<> input, projected, after;  ///< along the steps: [x; c], W_ih [x; c] + b_ih, and the states
   State<> state;
 
   AttentionDecoder(Scope at, Axis source, Config c)
@@ -109,6 +110,11 @@ class AttentionDecoder {
         if (at.sequence != sequence) return;
         detail::attention_weights<S>(score(p, at.now, keys, a), {}, lse_of(at.now, a), w.middleCols(t, 1));
       });
+  }
+
+  template <class... Nodes>
+  Node graph(Graph& g, const Nodes&...) const {
+    return g.unsupported("AttentionDecoder");
   }
 
  private:

@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/core/grid.hpp"
 #include "heed/layers/linear.hpp"
 
@@ -17,15 +18,15 @@ template <class S>
 class Convolution {
  public:
   struct Config {
-    Index in = 1, out = 1;  // channels
-    Grid image, kernel;
-    Grid stride = {1}, padding = {0};
-    bool bias = true;
+    Index in = 1, out = 1;             ///< channels
+    Grid image, kernel;                ///< rows and columns of the image and of the kernel
+    Grid stride = {1}, padding = {0};  ///< steps of the kernel, and rows and columns of zeros around the image
+    bool bias = true;                  ///< whether one is added
   };
-  Config config;
+  Config config;  ///< as it was told
   Axis pixels, cells;
   Linear<S> linear;
-  Columns<> patches;  // what each cell sees of its image: in x kernel numbers, the channel slowest; along the cells
+  Columns<> patches;  ///< what each cell sees of its image: in x kernel numbers, the channel slowest; along the cells
 
   Convolution(Scope at, Config c)
       : config(checked(c)),
@@ -34,7 +35,9 @@ class Convolution {
         linear(weights(at, c)),
         patches(at.along(cells).columns(linear.in())) {}
 
+  /// Of cells.
   Index rows() const { return outputs(config.image.rows, config.kernel.rows, config.stride.rows, config.padding.rows); }
+  /// Of cells.
   Index cols() const { return outputs(config.image.cols, config.kernel.cols, config.stride.cols, config.padding.cols); }
 
   /// Says how many cells the images of this batch have. Forward does so, too, but a y along the cells is there only after.
@@ -72,6 +75,22 @@ class Convolution {
     each_pixel(dseen.cols(), [&](Index cell, Index row, Index pixel) {
       for (Index i = 0; i < dx.rows(); ++i) dx(i, pixel) += dseen(row + i * config.kernel.cells(), cell);
     });
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    const Node images = g.reshape(g.transposed(x), {-1, config.in, config.image.rows, config.image.cols});
+    const Node kernel =
+        g.reshape(g.weight(linear.weight), {config.out, config.in, config.kernel.rows, config.kernel.cols});
+    const Grid stride = config.stride, padding = config.padding;
+    using Sizes = std::vector<std::int64_t>;
+    std::vector<Node> from{images, kernel};
+    if (linear.bias) from.push_back(g.weight(linear.bias));
+    const Node seen = g.op("Conv", from, 0,
+                           {{"strides", Sizes{stride.rows, stride.cols}},
+                            {"pads", Sizes{padding.rows, padding.cols, padding.rows, padding.cols}}});
+    const Node leading = g.op("Shape", {x}, 1, {{"start", std::int64_t(0)}, {"end", std::int64_t(-2)}}, 1);
+    const Node dims = g.concat({leading, g.constant(Sizes{config.out, rows() * cols()})}, 0, 1);
+    return g.transposed(g.op("Reshape", {seen, dims}, 0, {}, x.rank), config.out);
   }
 
  private:

@@ -13,17 +13,18 @@ namespace heed {
 ///   x, y: D x n, along the axis of its scope    key: kdim x s, value: vdim x s, along `source` (often the same tokens)
 ///   Wq, Wk, Wv: packed as "in_proj_weight" where kdim = vdim = D, else "q_proj_weight", "k_proj_weight",
 ///   "v_proj_weight"; Xavier uniform    bq, bk, bv: packed as "in_proj_bias", zero    Wout, bout: "out_proj"
+///   no biases where Config::bias is false
 template <class S, int D = Dynamic, class Attention = DotProductAttention<S>>
 class CrossAttention {
  public:
   using Config = typename Attention::Config;
-  detail::HeadWidths widths;
+  detail::HeadWidths widths;  ///< of queries, keys and values
   Linear<S, D, Dynamic> q_proj;
   Linear<S> k_proj, v_proj;
   Linear<S, Dynamic, D> out_proj;
   Attention attention;
-  Columns<> query, mixed;      // along its own axis
-  Columns<> key_of, value_of;  // along the source
+  Columns<> query, mixed;      ///< along its own axis
+  Columns<> key_of, value_of;  ///< along the source
 
   /// kdim, vdim: features of key and value; 0: dim.
   CrossAttention(Scope at, Axis source, const Config& c, Index kdim = 0, Index vdim = 0)
@@ -67,9 +68,15 @@ class CrossAttention {
     out_proj.forward(p, a[mixed], y);
   }
 
+  Index heads() const { return detail::inner_heads(attention); }
   /// The attention weights of one sequence and head after a forward, keys x queries.
   void weights(ParametersView<const S> p, ActivationsView<S> a, Index sequence, Index head, Write<S> w) const {
     detail::inner_weights<S>(attention, p, a[query], a[key_of], a, sequence, head, w);
+  }
+
+  Node graph(Graph& g, const Node& x, const Node& key, const Node& value) const {
+    const Node q = q_proj.graph(g, x), k = k_proj.graph(g, key), v = v_proj.graph(g, value);
+    return out_proj.graph(g, attention.graph(g, q, k, v));
   }
 
  private:
@@ -83,13 +90,13 @@ class CrossAttention {
                        c,
                        w,
                        projections(at, w, c.dim, kdim, vdim),  // braces: in this order
-                       at.weight<Dynamic>("in_proj_bias", {w.packed()}, zero())} {}
+                       w.packed_bias(at)} {}
   CrossAttention(Scope at, Axis source, const Config& c, detail::HeadWidths w, Projections in, Weight<Dynamic, 1> b)
       : widths(w),
         q_proj({in.q.offset, in.q.rows, in.q.cols}, b.middle_rows(0, w.queries)),
         k_proj(in.k, b.middle_rows(w.queries, w.keys)),
         v_proj(in.v, b.middle_rows(w.queries + w.keys, w.values)),
-        out_proj(at / "out_proj", w.answers, c.dim, {LinearInit::pytorch(w.answers).weight, zero()}),
+        out_proj(at / "out_proj", w.answers, c.dim, {LinearInit::pytorch(w.answers).weight, zero()}, w.bias),
         attention(at, source, c),
         query(at.columns(w.queries)),
         mixed(at.columns(w.answers)),

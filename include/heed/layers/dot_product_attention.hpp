@@ -1,5 +1,6 @@
 #pragma once
 #include "heed/core/activations.hpp"
+#include "heed/core/graph.hpp"
 #include "heed/core/memory.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/detail/attention_heads.hpp"
@@ -23,14 +24,14 @@ template <class S>
 class DotProductAttention {
  public:
   using Config = AttentionConfig;
-  Config config;
+  Config config;  ///< as it was told
   Axis key_axis;
-  Columns<> lse;                 // log-sum-exp of each query's scores, a row a head
-  Columns<> turned_q, turned_k;  // queries and keys as they meet; empty where they meet as they come
+  Columns<> lse;                 ///< log-sum-exp of each query's scores, a row a head
+  Columns<> turned_q, turned_k;  ///< queries and keys as they meet; empty where they meet as they come
   Remembered<> keys, values, places;
   Weight<1, 1> scale;
   Weight<> memory_keys, memory_values;
-  detail::PositionTerms<S> terms;
+  detail::PositionTerms<S> terms;  ///< what positions add
 
   DotProductAttention(Scope at, Axis key_axis_, const Config& c)
       : config(detail::completed(c, at, key_axis_)),
@@ -58,6 +59,7 @@ class DotProductAttention {
 
   /// Features of the keys and of the values: as those of queries and answers, unless heads share them.
   Index key_dim() const { return config.dim / config.heads * config.key_heads; }
+  /// Rows of the values, fewer where heads share them.
   Index key_value_dim() const { return config.value_dim / config.heads * config.key_heads; }
 
   void forward(ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Write<S> y, ActivationsView<S> a) const {
@@ -141,6 +143,35 @@ class DotProductAttention {
           in, qs.of(Write<S>(a[lse].middleCols(s.query, s.queries))).row(head), qs.count, ks.count,
           [&](Index i, Index j, S weight) { w(ks.first + ks.step * i, qs.first + qs.step * j) = weight; });
     });
+  }
+
+  /// q: [..., queries, dim]    k, v: [..., keys, key_dim() and key_value_dim()]
+  Node graph(Graph& g, const Node& q, const Node& k, const Node& v) const {
+    const auto zero = [&] { return g.constant(std::vector<std::int64_t>{0}, {}); };
+    const Node from = config.queries_last ? g.subtract(g.length(k), g.length(q)) : zero();
+    const Node q_at = detail::positions_of(g, from, g.add(from, g.length(q))), k_at = detail::positions_of(g, k);
+    const auto shared = [&](const Node& x) { return detail::for_each_head(g, x, config.heads, config.key_heads); };
+    const auto learned = [&](const Weight<>& w) {
+      return shared(detail::split_heads(g, g.weight(w), config.key_heads));
+    };
+    Node of_q = turned(config.heads).graph(g, q, q_at);
+    if (config.normalise) of_q = g.multiply(of_q, g.weight(scale));
+    const Node of_k = shared(turned(config.key_heads).graph(g, k, k_at));
+    const double factor = config.normalise ? 1 : 1 / std::sqrt(double(of_q.rows));
+
+    const detail::GraphSight sight(g, config.mask, q_at, k_at);
+    const Node scores = sight.of_scores(g, terms.graph(g, of_q, of_k, q_at, k_at, factor));
+    // Memory tokens and the sink stand before the keys, since those are of no known number.
+    std::vector<Node> all;
+    if (memory_keys) all.push_back(g.multiply(g.matmul(of_q, g.transposed(learned(memory_keys))), factor));
+    if (config.sink) all.push_back(g.multiply(g.part(of_q, 0, 1), 0));
+    const Index before = config.memory_tokens + Index(config.sink);
+    all.push_back(scores);
+    const Node weights = g.softmax(before > 0 ? g.concat(all, -1, 0) : scores);
+    const Node of_keys = before > 0 ? g.part(weights, before, unlimited - before) : weights;
+    Node y = g.matmul(sight.of_weights(g, of_keys), shared(detail::split_heads(g, v, config.key_heads)));
+    if (memory_keys) y = g.add(y, g.matmul(g.part(weights, 0, config.memory_tokens), learned(memory_values)));
+    return detail::join_heads(g, y, config.heads);
   }
 
  private:

@@ -1,5 +1,6 @@
 #pragma once
 #include "heed/core/activations.hpp"
+#include "heed/core/graph.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/detail/segments.hpp"
 
@@ -15,13 +16,14 @@ namespace heed {
 template <class S, int D = Dynamic>
 class Dropout {
  public:
-  double rate;
+  double rate;  ///< the share that is dropped
   Axis axis;
 
   Dropout(Scope at, double rate_) : rate(rate_), axis(at.axis()), stream_(at.stream()) {
     detail::expect_within("Dropout", "rate", rate, 0, 1);
   }
 
+  /// Whether anything is dropped in this batch.
   bool active(ActivationsView<S> a) const { return a.mode.training && rate > 0; }
 
   void forward(Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
@@ -48,6 +50,8 @@ class Dropout {
       });
     }
   }
+
+  Node graph(Graph&, const Node& x) const { return x; }
 
  private:
   template <class F>

@@ -1,6 +1,7 @@
 #pragma once
 #include <cmath>
 
+#include "heed/core/graph.hpp"
 #include "heed/core/parameters.hpp"
 #include "heed/core/scope.hpp"
 
@@ -14,7 +15,7 @@ namespace heed {
 template <class S, int D = Dynamic>
 class Embedding {
  public:
-  Weight<Dynamic, D> weight;
+  Weight<Dynamic, D> weight;  ///< a row for each number
 
   explicit Embedding(Scope at, Index count, Index dim = D)
       : weight(at.weight<Dynamic, D>("weight", {count, dim}, normal(1))) {}
@@ -33,6 +34,11 @@ class Embedding {
   void backward(Read<S> x, Read<S, D> dy, ParametersView<S> g) const {
     check(x, "dy", dy);
     for (Index j = 0; j < x.cols(); ++j) row(g, x, j) += dy.col(j);
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    const Node number = g.cast(g.squeeze(x, -1), Graph::Type::int64);
+    return g.gather(g.weight(weight), number, 0, weight.cols, x.rank);
   }
 
  private:

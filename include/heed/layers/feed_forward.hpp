@@ -18,7 +18,7 @@ class FeedForward {
   Linear<S, Dynamic, D> linear2;
   Activation<S> activation;
   Dropout<S> dropout;
-  Columns<> inner, activated, kept;  // kept: what dropout leaves; none where nothing is dropped
+  Columns<> inner, activated, kept;  ///< kept: what dropout leaves; none where nothing is dropped
 
   FeedForward(Scope at, Index dim, Index width = 0, Nonlinearity f = Nonlinearity::relu, double dropout_rate = 0)
       : linear1(at / "linear1", dim, width != 0 ? width : 4 * dim),
@@ -46,6 +46,8 @@ class FeedForward {
     activation.backward(a[inner], a[activated], a.d(activated), a.d(inner));
     linear1.backward(p, x, a.d(inner), g, dx);
   }
+
+  Node graph(Graph& g, const Node& x) const { return linear2.graph(g, activation.graph(g, linear1.graph(g, x))); }
 
  private:
   const Columns<>& used() const { return kept ? kept : activated; }

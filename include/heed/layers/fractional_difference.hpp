@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/core/tokens.hpp"
 
 namespace heed {
@@ -14,8 +15,9 @@ namespace heed {
 template <class S>
 class FractionalDifference {
  public:
-  double order;  // d
+  double order;  ///< d
 
+  /// Of the order d.
   explicit FractionalDifference(double d) : order(d) {}
 
   void forward(Read<S> x, Write<S> y) const {
@@ -29,6 +31,11 @@ class FractionalDifference {
     if (!dx.wanted()) return;
     dx.put(0, dy);
     each(dy.rows(), [&](Index k, S c) { dx.topRows(dy.rows() - k) += c * dy.bottomRows(dy.rows() - k); });
+  }
+
+  template <class... Nodes>
+  Node graph(Graph& g, const Nodes&...) const {
+    return g.unsupported("FractionalDifference");
   }
 
  private:

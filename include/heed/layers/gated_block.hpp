@@ -19,13 +19,13 @@ template <class S, int D = Dynamic, class Attention = MultiHeadAttention<S, D>>
 class GatedBlock {
  public:
   struct Config {
-    Index dim = 0, heads = 1;
-    Index inner = 0;  // width of the feed-forward part; 0: 4 dim
-    Mask mask = Full();
-    Position position = {};  // rotary(), alibi(), relative(): the paper's are relative
-    Nonlinearity activation = Nonlinearity::relu;
-    double gate_bias = 2;  // the larger, the less the branches add at first
-    double dropout = 0;
+    Index dim = 0, heads = 1;                      ///< width, and into how many heads it is cut
+    Index inner = 0;                               ///< width of the feed-forward part; 0: 4 dim
+    Mask mask = Full();                            ///< which keys a query sees
+    Position position = {};                        ///< rotary(), alibi(), relative(): the paper's are relative
+    Nonlinearity activation = Nonlinearity::relu;  ///< between the two layers of the feed-forward part
+    double gate_bias = 2;                          ///< the larger, the less the branches add at first
+    double dropout = 0;                            ///< the share that is dropped in training
   };
   Attention attention;
   FeedForward<S, D> feed_forward;
@@ -76,6 +76,11 @@ class GatedBlock {
     relu.backward(a[e], a[e], a.d(e), a.d(e));
     attention.backward(p, a[normed1], a.d(e), a, g, a.d(normed1));
     norm1.backward(p, x, a.d(normed1), a, g, dx.part(0, x.rows(), 0, x.cols()));
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    const Node attended = relu.graph(g, attention.graph(g, norm1.graph(g, x))), stream = gate1.graph(g, x, attended);
+    return gate2.graph(g, stream, relu.graph(g, feed_forward.graph(g, norm2.graph(g, stream))));
   }
 
  private:

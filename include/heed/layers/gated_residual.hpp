@@ -20,11 +20,11 @@ namespace heed {
 template <class S, int D = Dynamic>
 class GatedResidual {
  public:
-  static constexpr int D3 = D == Dynamic ? Dynamic : 3 * D;
+  static constexpr int D3 = D == Dynamic ? Dynamic : 3 * D;  ///< rows of all gates together
   Weight<D3, D> weight_ih, weight_hh;
   Weight<D, 1> gate_bias;
-  Columns<D3> gates;  // r, z, h
-  Columns<D> reset;   // r o x
+  Columns<D3> gates;  ///< r, z, h
+  Columns<D> reset;   ///< r o x
   Activation<S> sigmoid{Nonlinearity::sigmoid}, tanh{Nonlinearity::tanh};
 
   explicit GatedResidual(Scope at, Index dim = D, double initial_gate_bias = 2)
@@ -34,6 +34,7 @@ class GatedResidual {
         gates(at.columns<D3>(3 * dim)),
         reset(at.columns<D>(dim)) {}
 
+  /// Its width.
   Index dim() const { return gate_bias.rows; }
 
   void forward(ParametersView<const S> p, Read<S, D> x, Read<S, D> y, Write<S, D> out, ActivationsView<S> a) const {
@@ -79,6 +80,18 @@ class GatedResidual {
     if (!dx.wanted()) return;
     dx.put(0, (dout.array() * (1 - z) + q.array() * r).matrix());
     detail::multiply(dx, p[stream_weight()].transpose(), dr_and_dz, true);
+  }
+
+  Node graph(Graph& g, const Node& x, const Node& y) const {
+    const auto times = [&](const auto& w, const Node& of) { return g.matmul(of, g.transposed(g.weight(w), w.rows)); };
+    const Node all = times(weight_ih, y), of_stream = times(stream_weight(), x);
+    const auto sum = [&](Index which) {
+      return g.add(g.part(all, which * dim(), dim()), g.part(of_stream, which * dim(), dim()));
+    };
+    const Node r = sigmoid.graph(g, sum(0)), z = sigmoid.graph(g, g.subtract(sum(1), g.weight(gate_bias)));
+    const Node of_reset = times(reset_weight(), g.multiply(r, x));
+    const Node h = tanh.graph(g, g.add(g.part(all, 2 * dim(), dim()), of_reset));
+    return g.add(x, g.multiply(z, g.subtract(h, x)));
   }
 
  private:

@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/detail/column_attention.hpp"
 
 namespace heed {
@@ -28,16 +29,16 @@ template <class S>
 class HardAttention {
  public:
   struct Config {
-    Index dim = 0;        // heads E
-    Index value_dim = 0;  // heads V; 0: dim
-    Index heads = 1;
-    Mask mask = Full();
-    Estimator estimator = Estimator::straight_through;
+    Index dim = 0;                                      ///< heads E
+    Index value_dim = 0;                                ///< heads V; 0: dim
+    Index heads = 1;                                    ///< how many; each looks by itself
+    Mask mask = Full();                                 ///< which keys a query sees
+    Estimator estimator = Estimator::straight_through;  ///< how the choice is learned
   };
-  detail::ColumnAttention<S> attention;
-  Estimator estimator;
-  Columns<> log_probability;  // log p_i of what was picked, heads x queries; 0 where nothing is seen
-  Columns<> chosen;  // i, counted from the beginning of the sequence, heads x queries; -1 where nothing is seen
+  detail::ColumnAttention<S> attention;  ///< of one query at a time
+  Estimator estimator;                   ///< how the choice is learned
+  Columns<> log_probability;             ///< log p_i of what was picked, heads x queries; 0 where nothing is seen
+  Columns<> chosen;  ///< i, counted from the beginning of the sequence, heads x queries; -1 where nothing is seen
 
   HardAttention(Scope at, Axis key_axis, Config c)
       : attention("HardAttention", at, key_axis, c.dim, c.value_dim, c.heads, c.mask),
@@ -61,6 +62,11 @@ class HardAttention {
   /// The probabilities p of one sequence and head, keys x queries.
   void weights(Read<S> q, Read<S> k, ActivationsView<S> a, Index sequence, Index head, Write<S> w) const {
     attention.weights(q, k, a, sequence, head, w, Probabilities{});
+  }
+
+  template <class... Nodes>
+  Node graph(Graph& g, const Nodes&...) const {
+    return g.unsupported("HardAttention");
   }
 
  private:

@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/attention_weights.hpp"
 #include "heed/detail/learned_queries.hpp"
 #include "heed/layers/set_attention_block.hpp"
 
@@ -17,11 +18,11 @@ template <class S>
 class InducedSetAttention {
  public:
   struct Config {
-    Index dim, heads;
-    Index points;  // m
+    Index dim, heads;  ///< width, and into how many heads it is cut
+    Index points;      ///< m
   };
-  detail::LearnedQueries<S> queries;
-  Axis points;  // a sibling of its own axis
+  detail::LearnedQueries<S> queries;  ///< learned, the same for all
+  Axis points;                        ///< a sibling of its own axis
   SetAttentionBlock<S> block1, block2;
   Columns<> h;
 
@@ -48,6 +49,15 @@ class InducedSetAttention {
     block1.backward(p, a[queries.queries], x, a.d(h), a, g, a.d(queries.queries), dx.part(0, x.rows(), 0, x.cols()));
     queries.backward(a, g);
   }
+
+  /// Of a network with it: see attention_weights. First the points ask the set, then its tokens ask the points.
+  template <class Visit>
+  void attentions(const std::string& name, Visit& visit) const {
+    detail::visit_heads(name + ".block1", queries.sets, points, false, block1.attention, visit);
+    detail::visit_heads(name + ".block2", points, queries.sets, false, block2.attention, visit);
+  }
+
+  Node graph(Graph& g, const Node& x) const { return block2.graph(g, x, block1.graph(g, g.weight(queries.weight), x)); }
 
  private:
   template <class Y>

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "heed/core/activations.hpp"
+#include "heed/core/graph.hpp"
 #include "heed/core/parameters.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/detail/elementwise.hpp"
@@ -16,9 +17,9 @@ namespace heed {
 template <class S, int D = Dynamic>
 class LayerNorm {
  public:
-  Weight<D, 1> weight, bias;
-  Columns<2> moments;  // mean and 1 / sigma of each token
-  S epsilon;
+  Weight<D, 1> weight, bias;  ///< gamma and beta
+  Columns<2> moments;         ///< mean and 1 / sigma of each token
+  S epsilon;                  ///< added to the variance
 
   explicit LayerNorm(Scope at, Index dim = D, double eps = 1e-5)
       : weight(at.weight<D>("weight", {dim}, constant(1))),
@@ -47,6 +48,11 @@ class LayerNorm {
     for (Index j = 0; j < x.cols(); ++j)
       backward(x.rows(), of(0, j), of(1, j), x.col(j).data(), dy.col(j).data(), p[weight].data(), g[weight].data(),
                g[bias].data(), dx.wanted() ? dx.col(j).data() : nullptr, dx.adds());
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    return g.op("LayerNormalization", {x, g.weight(weight), g.weight(bias)}, x.rows,
+                {{"axis", std::int64_t(-1)}, {"epsilon", float(epsilon)}});
   }
 
  private:

@@ -4,6 +4,7 @@
 #include "heed/core/parameters.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/detail/absolute_positions.hpp"
+#include "heed/detail/graph_positions.hpp"
 
 namespace heed {
 
@@ -18,7 +19,7 @@ template <class S, int D = Dynamic>
 class LearnedGridEncoding {
  public:
   Axis axis;
-  Grid grid;
+  Grid grid;  ///< rows and columns of the cells
   Weight<Dynamic, D> row, col;
 
   explicit LearnedGridEncoding(Scope at, Grid grid_, Index dim = D, Initialiser init = normal(0.02))
@@ -47,6 +48,12 @@ class LearnedGridEncoding {
       cols.middleRows(c, count) += dy.middleCols(column, count).transpose();
     });
     if (dx.wanted()) dx.put(0, dy);
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    const detail::GraphCells cells(g, x, grid);
+    const Node of_row = g.gather(g.weight(row), cells.row, 0, x.rows, 2);
+    return g.add(g.add(x, of_row), g.gather(g.weight(col), cells.col, 0, x.rows, 2));
   }
 
  private:

@@ -3,6 +3,7 @@
 #include "heed/core/parameters.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/detail/absolute_positions.hpp"
+#include "heed/detail/graph_positions.hpp"
 
 namespace heed {
 
@@ -39,6 +40,10 @@ class LearnedPositionalEncoding {
       table.middleRows(position, count) += dy.middleCols(column, count).transpose();
     });
     if (dx.wanted()) dx.put(0, dy);
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    return g.add(x, g.gather(g.weight(weight), detail::positions_of(g, x), 0, x.rows, 2));
   }
 
  private:

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "heed/core/activations.hpp"
+#include "heed/core/graph.hpp"
 #include "heed/core/parameters.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/detail/elementwise.hpp"
@@ -11,7 +12,8 @@ namespace heed {
 
 /// How a Linear starts. The default is PyTorch's: weight and bias uniform in +-1 / sqrt(in).
 struct LinearInit {
-  Initialiser weight, bias;
+  Initialiser weight, bias;  ///< of the matrix and of the vector
+  /// As PyTorch's Linear starts: uniform within +- 1 / sqrt(in).
   static LinearInit pytorch(Index in) {
     const double bound = 1 / std::sqrt(double(std::max(in, Index(1))));
     return {uniform(bound), uniform(bound)};
@@ -28,8 +30,8 @@ struct LinearInit {
 template <class S, int In = Dynamic, int Out = Dynamic>
 class Linear {
  public:
-  Weight<Out, In> weight;
-  Weight<Out, 1> bias;
+  Weight<Out, In> weight;  ///< W
+  Weight<Out, 1> bias;     ///< b; empty where there is none
 
   explicit Linear(Scope at, Index in = In, Index out = Out, bool has_bias = true)
       : Linear(at, in, out, LinearInit::pytorch(in), has_bias) {}
@@ -63,6 +65,11 @@ class Linear {
     detail::multiply(g[weight], dy, x.transpose(), true);
     if (bias) detail::add_columns<S>(out(), dy.cols(), dy.data(), dy.outerStride(), g[bias].data());
     if (dx.wanted()) detail::multiply(dx, p[weight].transpose(), dy, dx.adds());
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    const Node y = g.matmul(x, g.transposed(g.weight(weight), out()));
+    return bias ? g.add(y, g.weight(bias)) : y;
   }
 };
 

@@ -2,6 +2,7 @@
 #include <limits>
 
 #include "heed/core/activations.hpp"
+#include "heed/core/graph.hpp"
 #include "heed/core/masks.hpp"
 #include "heed/core/memory.hpp"
 #include "heed/core/scope.hpp"
@@ -25,17 +26,17 @@ template <class S>
 class LinearAttention {
  public:
   struct Config {
-    Index dim = 0;        // heads E
-    Index value_dim = 0;  // heads V; 0: dim
-    Index heads = 1;
-    Mask mask = Full();
+    Index dim = 0;        ///< heads E
+    Index value_dim = 0;  ///< heads V; 0: dim
+    Index heads = 1;      ///< how many; each looks by itself
+    Mask mask = Full();   ///< which keys a query sees
   };
-  Index dim, value_dim, heads;
-  bool causal;
+  Index dim, value_dim, heads;  ///< heads E, heads V and heads
+  bool causal;                  ///< whether a query sees the keys up to its own alone
   Axis key_axis;
-  Columns<> of_query, sums;    // phi(q); above the line of the formula and, a row more a head, below it
-  Columns<> of_key, of_value;  // phi(k); v and, a row more a head, 1
-  State<> past;                // of each head the sum of [v; 1] phi(k)'
+  Columns<> of_query, sums;    ///< phi(q); above the line of the formula and, a row more a head, below it
+  Columns<> of_key, of_value;  ///< phi(k); v and, a row more a head, 1
+  State<> past;                ///< of each head the sum of [v; 1] phi(k)'
 
   LinearAttention(Scope at, Axis key_axis_, Config c)
       : LinearAttention{at, key_axis_, checked(c, at.axis() == key_axis_), at.along(key_axis_)} {}
@@ -116,6 +117,11 @@ class LinearAttention {
       w.col(j).tail(s.keys - seen).setZero();
       w.col(j) *= inverse(a[sums](head * above + above - 1, s.query + j));
     }
+  }
+
+  template <class... Nodes>
+  Node graph(Graph& g, const Nodes&...) const {
+    return g.unsupported("LinearAttention");
   }
 
  private:

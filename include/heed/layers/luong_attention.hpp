@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/detail/dot_product_score.hpp"
 #include "heed/detail/sequence_pairs.hpp"
 #include "heed/layers/additive_attention.hpp"
@@ -54,21 +55,21 @@ template <class S>
 class LuongAttention {
  public:
   struct Config {
-    Index query_dim, key_dim;
-    Index output_dim = 0;  // O; 0: query_dim
-    LuongScore score = LuongScore::general;
-    Index width = 0;  // A, for concat; 0: query_dim
-    LuongReach reach = LuongReach::global;
-    Index half_window = 5;  // D
+    Index query_dim, key_dim;                ///< rows of queries and of keys
+    Index output_dim = 0;                    ///< O; 0: query_dim
+    LuongScore score = LuongScore::general;  ///< how a query and a key are compared
+    Index width = 0;                         ///< A, for concat; 0: query_dim
+    LuongReach reach = LuongReach::global;   ///< how much of the source is looked at
+    Index half_window = 5;                   ///< D
   };
-  Config config;
+  Config config;  ///< as it was told
   Axis source;
   Linear<S> query, key, position, output;
   Weight<Dynamic, 1> v, position_v;
-  Columns<> joined, before, lse;  // [c; q], Wc [c; q]
+  Columns<> joined, before, lse;  ///< [c; q], Wc [c; q]
   Columns<> projected_query, projected_key;
-  Columns<> predicting;  // tanh(Wp q)
-  Columns<1> place;      // sigmoid(vp' tanh(Wp q))
+  Columns<> predicting;  ///< tanh(Wp q)
+  Columns<1> place;      ///< sigmoid(vp' tanh(Wp q))
   Remembered<> past_keys, past_projected;
 
   LuongAttention(Scope at, Axis source_, const Config& c)
@@ -168,6 +169,11 @@ class LuongAttention {
         detail::attention_weights<S>(score, sight, lse_of(a, s, j, n), w.middleCols(j, n), factor);
       });
     });
+  }
+
+  template <class... Nodes>
+  Node graph(Graph& g, const Nodes&...) const {
+    return g.unsupported("LuongAttention");
   }
 
  private:

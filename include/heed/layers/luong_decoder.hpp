@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/layers/gru.hpp"
 #include "heed/layers/luong_attention.hpp"
 
@@ -17,11 +18,11 @@ template <class S>
 class LuongDecoder {
  public:
   struct Config {
-    Index in, source_dim, hidden;
-    Index width = 0;  // of a concat score
-    LuongScore score = LuongScore::general;
-    LuongReach reach = LuongReach::global;
-    Index half_window = 5;  // of a local reach
+    Index in, source_dim, hidden;            ///< rows of what goes in, of the source and of the state
+    Index width = 0;                         ///< of a concat score
+    LuongScore score = LuongScore::general;  ///< how a query and a key are compared
+    LuongReach reach = LuongReach::global;   ///< how much of the source is looked at
+    Index half_window = 5;                   ///< of a local reach
   };
   Gru<S> gru;
   LuongAttention<S> attention;
@@ -87,6 +88,11 @@ class LuongDecoder {
   /// The attention weights of one sequence after a forward, source columns x steps.
   void weights(ParametersView<const S> p, Read<S> source, ActivationsView<S> a, Index sequence, Write<S> w) const {
     attention.weights(p, a[states], source, a, sequence, w);
+  }
+
+  template <class... Nodes>
+  Node graph(Graph& g, const Nodes&...) const {
+    return g.unsupported("LuongDecoder");
   }
 
  private:

@@ -12,6 +12,7 @@ namespace heed {
 ///   x, y: D x n, along the axis of its scope; the sequences of a batch never see each other
 ///   Win ("in_proj_weight"): 3 D x D, Xavier uniform    bin ("in_proj_bias"): 3 D, zero    (fewer rows with key_heads)
 ///   Wout ("out_proj.weight"): D x D, uniform in +-1 / sqrt(D)    bout ("out_proj.bias"): D, zero
+///   no bin and bout where Config::bias is false
 ///
 /// Attention is what comes between the projections: DotProductAttention with all that its Config may say, LinearAttention,
 /// SelectiveAttention, HardAttention or another type with their functions.
@@ -19,18 +20,19 @@ template <class S, int D = Dynamic, class Attention = DotProductAttention<S>>
 class MultiHeadAttention {
  public:
   using Config = typename Attention::Config;
-  detail::HeadWidths widths;
+  detail::HeadWidths widths;  ///< of queries, keys and values
   Linear<S, D, Dynamic> in_proj;
   Linear<S, Dynamic, D> out_proj;
   Attention attention;
   Columns<> qkv, mixed;
-  Index dim;
+  Index dim;  ///< width
 
   MultiHeadAttention(Scope at, const Config& c)
       : widths("MultiHeadAttention", c),
         in_proj{at.weight<Dynamic, D>("in_proj_weight", {widths.packed(), c.dim}, xavier_uniform()),
-                at.weight<Dynamic>("in_proj_bias", {widths.packed()}, zero())},  // braces: in this order
-        out_proj(at / "out_proj", widths.answers, c.dim, {LinearInit::pytorch(widths.answers).weight, zero()}),
+                widths.packed_bias(at)},  // braces: in this order
+        out_proj(at / "out_proj", widths.answers, c.dim, {LinearInit::pytorch(widths.answers).weight, zero()},
+                 widths.bias),
         attention(at, at.axis(), c),
         qkv(at.columns(widths.packed())),
         mixed(at.columns(widths.answers)),
@@ -63,9 +65,17 @@ class MultiHeadAttention {
     out_proj.forward(p, a[mixed], y);
   }
 
+  Index heads() const { return detail::inner_heads(attention); }
   /// The attention weights of one sequence and head after a forward, keys x queries.
   void weights(ParametersView<const S> p, ActivationsView<S> a, Index sequence, Index head, Write<S> w) const {
     detail::inner_weights<S>(attention, p, query(a[qkv]), key(a[qkv]), a, sequence, head, w);
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    const Node all = in_proj.graph(g, x), q = g.part(all, 0, widths.queries);
+    const Node k = g.part(all, widths.queries, widths.keys),
+               v = g.part(all, widths.queries + widths.keys, widths.values);
+    return out_proj.graph(g, attention.graph(g, q, k, v));
   }
 
  private:

@@ -13,8 +13,8 @@ template <class S>
 class PatchEmbedding {
  public:
   struct Config {
-    Index in = 1, dim = 0;
-    Grid image, patch;
+    Index in = 1, dim = 0;  ///< channels, and rows of a token
+    Grid image, patch;      ///< rows and columns of the image and of a patch
   };
   Convolution<S> proj;
 
@@ -23,6 +23,7 @@ class PatchEmbedding {
 
   /// The axis of the tokens, and how many rows and columns of them an image has.
   Axis tokens() const { return proj.cells; }
+  /// Rows and columns of patches.
   Grid grid() const { return {proj.rows(), proj.cols()}; }
 
   /// As Convolution's: a y along the tokens is there only after.
@@ -35,6 +36,8 @@ class PatchEmbedding {
                 Gradient<S> dx) const {
     proj.backward(p, x, dy, a, g, dx);
   }
+
+  Node graph(Graph& g, const Node& x) const { return proj.graph(g, x); }
 
  private:
   static Grid checked(const Config& c) {

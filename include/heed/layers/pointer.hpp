@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/layers/additive_attention.hpp"
 #include "heed/layers/dot_product_attention.hpp"
 
@@ -24,16 +25,16 @@ template <class S>
 class Pointer {
  public:
   struct Config {
-    Index query_dim, key_dim;
-    Index width;  // A
-    PointerScore score = PointerScore::dot;
-    double clip = 0;  // C; 0: none
+    Index query_dim, key_dim;                ///< rows of queries and of keys
+    Index width;                             ///< A
+    PointerScore score = PointerScore::dot;  ///< how a query and an entity are compared
+    double clip = 0;                         ///< C; 0: none
   };
   Linear<S> query, key;
-  Weight<Dynamic, 1> v;  // empty where the score is a dot product
-  S clip;
-  Columns<> projected_query;  // along its own axis
-  Columns<> projected_key;    // along the entities
+  Weight<Dynamic, 1> v;       ///< empty where the score is a dot product
+  S clip;                     ///< C; 0: none
+  Columns<> projected_query;  ///< along its own axis
+  Columns<> projected_key;    ///< along the entities
 
   Pointer(Scope at, Axis entities, Config c)
       : query(at / "query", c.query_dim, c.width, false),
@@ -78,6 +79,17 @@ class Pointer {
     });
     query.backward(p, q, a.d(projected_query), g, dq);
     key.backward(p, k, a.d(projected_key), g, dk);
+  }
+
+  Node graph(Graph& g, const Node& q, const Node& k) const {
+    const Node of_q = query.graph(g, q), of_k = key.graph(g, k);
+    Node u;
+    if (v)
+      u = g.matmul(g.op("Tanh", {g.add(g.unsqueeze(of_q, {-2}), of_k)}, v.rows), g.reshape(g.weight(v), {v.rows, 1}));
+    else
+      u = g.multiply(g.matmul(of_k, g.unsqueeze(of_q, {-1})), 1 / std::sqrt(double(of_q.rows)));
+    u.rows = 1;
+    return clip > 0 ? g.multiply(g.op("Tanh", {u}, 1), double(clip)) : u;
   }
 
  private:

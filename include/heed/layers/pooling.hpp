@@ -1,5 +1,6 @@
 #pragma once
 #include "heed/core/activations.hpp"
+#include "heed/core/graph.hpp"
 #include "heed/core/scope.hpp"
 
 namespace heed {
@@ -15,7 +16,7 @@ template <class S, int D = Dynamic>
 class Pooling {
  public:
   Axis axis;
-  PoolingKind kind;
+  PoolingKind kind;  ///< which
 
   Pooling(Scope at, PoolingKind kind_) : axis(at.axis()), kind(kind_) {}
 
@@ -50,6 +51,13 @@ class Pooling {
           d(r, highest) += dy(r, s);
         }
     });
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    if (kind == PoolingKind::last)
+      return g.gather(x, g.constant(std::vector<std::int64_t>{-1}, {}), -2, x.rows, x.rank - 1);
+    return g.op(kind == PoolingKind::mean ? "ReduceMean" : "ReduceMax", {x}, x.rows,
+                {{"axes", std::vector<std::int64_t>{-2}}, {"keepdims", std::int64_t(0)}}, x.rank - 1);
   }
 
  private:

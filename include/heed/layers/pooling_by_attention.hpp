@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/attention_weights.hpp"
 #include "heed/detail/learned_queries.hpp"
 #include "heed/layers/set_attention_block.hpp"
 
@@ -17,11 +18,11 @@ template <class S>
 class PoolingByAttention {
  public:
   struct Config {
-    Index dim, heads;
-    Index seeds = 1;
+    Index dim, heads;  ///< width, and into how many heads it is cut
+    Index seeds = 1;   ///< columns that answer each set
   };
-  detail::LearnedQueries<S> queries;
-  Axis seeds;  // a sibling of the sets' axis
+  detail::LearnedQueries<S> queries;  ///< learned, the same for all
+  Axis seeds;                         ///< a sibling of the sets' axis
   Linear<S> linear;
   SetAttentionBlock<S> block;
   Activation<S> relu{Nonlinearity::relu};
@@ -53,6 +54,20 @@ class PoolingByAttention {
     relu.backward(a[fed], a[fed], a.d(fed), a.d(fed));
     linear.backward(p, x, a.d(fed), g, dx);
     queries.backward(a, g);
+  }
+
+  /// Of a network with it: see attention_weights.
+  template <class Visit>
+  void attentions(const char* name, Visit& visit) const {
+    detail::visit_heads(name, fed.axis, seeds, false, block.attention, visit);
+  }
+
+  /// The seeds' answers to a set one after the other, in one row.
+  Node graph(Graph& g, const Node& x) const {
+    const Node y = block.graph(g, g.weight(queries.weight), relu.graph(g, linear.graph(g, x)));
+    std::vector<std::int64_t> dims(std::size_t(x.rank - 2), 0);
+    dims.push_back(queries.count() * x.rows);
+    return g.reshape(y, dims);
   }
 
  private:

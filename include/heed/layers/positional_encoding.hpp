@@ -2,6 +2,7 @@
 #include "heed/core/activations.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/detail/absolute_positions.hpp"
+#include "heed/detail/graph_positions.hpp"
 #include "heed/detail/sinusoid.hpp"
 
 namespace heed {
@@ -26,6 +27,10 @@ class SinusoidalPositionalEncoding {
   void backward(Read<S, D> dy, Gradient<S, D> dx) const {
     detail::expect_gradient("SinusoidalPositionalEncoding", "dx", dx, dy.rows(), dy.cols());
     if (dx.wanted()) dx.put(0, dy);
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    return g.add(x, detail::sinusoids(g, detail::positions_of(g, x), x.rows));
   }
 
  private:

@@ -6,10 +6,12 @@ namespace heed {
 /// How attention knows where its tokens are: a rotation of queries and keys, or a bias added to the scores. What is added to
 /// the tokens themselves (sinusoidal, learned) is a layer of its own. Made by the functions below.
 struct Position {
-  enum class Kind { none, rotary, alibi, relative, distance } kind = Kind::none;
-  bool interleaved = false;              // rotary
-  double base = 10000;                   // rotary
-  Columns<> query_place{}, key_place{};  // distance
+  /// Of what kind.
+  enum class Kind { none, rotary, alibi, relative, distance };
+  Kind kind = Kind::none;                ///< which
+  bool interleaved = false;              ///< rotary
+  double base = 10000;                   ///< rotary
+  Columns<> query_place{}, key_place{};  ///< distance
 };
 
 /// Rotary position embedding (Su et al. 2021, eq. 34): pair i of each query and key is turned by its position times

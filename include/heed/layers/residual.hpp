@@ -15,7 +15,7 @@ class Residual {
  public:
   LayerNorm<S, D> norm;
   Dropout<S, D> dropout;
-  bool norm_first;
+  bool norm_first;  ///< whether the norm stands before the part or behind the sum
   Columns<D> normed, out;
 
   Residual(Scope at, const LayerNorm<S, D>& norm_, const Dropout<S, D>& dropout_, bool norm_first_)
@@ -59,6 +59,12 @@ class Residual {
       f(x, dropped(a.d(out), a, a.d(normed)), dx);
       if (dx.wanted()) dx.part(0, x.rows(), 0, x.cols()).put(0, a.d(out));
     }
+  }
+
+  /// With f(from), the sublayer's piece.
+  template <class F>
+  Node graph(Graph& g, const Node& x, F f) const {
+    return norm_first ? g.add(x, f(norm.graph(g, x))) : norm.graph(g, g.add(x, f(x)));
   }
 
  private:

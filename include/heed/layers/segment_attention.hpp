@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/detail/inner_attention.hpp"
 #include "heed/layers/dot_product_attention.hpp"
 #include "heed/layers/linear.hpp"
@@ -20,14 +21,14 @@ template <class S, int D = Dynamic>
 class SegmentAttention {
  public:
   using Config = AttentionConfig;
-  detail::HeadWidths widths;
+  detail::HeadWidths widths;  ///< of queries, keys and values
   Linear<S, D, Dynamic> q_proj, kv_proj;
   Linear<S, Dynamic, D> out_proj;
-  Axis spans;  // a sequence's past and its new columns
+  Axis spans;  ///< a sequence's past and its new columns
   DotProductAttention<S> attention;
   Columns<> query, mixed, span, key_value;
   Remembered<> inputs;
-  Index dim;
+  Index dim;  ///< width
 
   SegmentAttention(Scope at, const Config& c)
       : SegmentAttention{at, c, detail::HeadWidths("SegmentAttention", c), at.new_axis()} {}
@@ -71,9 +72,15 @@ class SegmentAttention {
           a.d(span).middleCols(of.first(i) + of.length(i) - s.length(i), s.length(i));
   }
 
+  Index heads() const { return attention.config.heads; }
   /// The attention weights of one sequence and head after forward or extend, span x queries.
   void weights(ParametersView<const S> p, ActivationsView<S> a, Index sequence, Index head, Write<S> w) const {
     attention.weights(p, a[query], key(a[key_value]), a, sequence, head, w);
+  }
+
+  template <class... Nodes>
+  Node graph(Graph& g, const Nodes&...) const {
+    return g.unsupported("SegmentAttention");
   }
 
  private:
@@ -83,13 +90,13 @@ class SegmentAttention {
                          w,
                          spans_,
                          at.weight<Dynamic, D>("in_proj_weight", {w.packed(), c.dim}, xavier_uniform()),
-                         at.weight<Dynamic>("in_proj_bias", {w.packed()}, zero())} {}
+                         w.packed_bias(at)} {}
   SegmentAttention(Scope at, const Config& c, const detail::HeadWidths& w, Axis spans_, Weight<Dynamic, D> in,
                    Weight<Dynamic, 1> b)
       : widths(w),
         q_proj(in.middle_rows(0, w.queries), b.middle_rows(0, w.queries)),
         kv_proj(in.middle_rows(w.queries, w.keys + w.values), b.middle_rows(w.queries, w.keys + w.values)),
-        out_proj(at / "out_proj", w.answers, c.dim, {LinearInit::pytorch(w.answers).weight, zero()}),
+        out_proj(at / "out_proj", w.answers, c.dim, {LinearInit::pytorch(w.answers).weight, zero()}, w.bias),
         spans(spans_),
         attention(at, spans, over_span(c)),
         query(at.columns(w.queries)),

@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/detail/column_attention.hpp"
 
 namespace heed {
@@ -21,14 +22,14 @@ template <class S>
 class SelectiveAttention {
  public:
   struct Config {
-    Index dim = 0;        // heads E
-    Index value_dim = 0;  // heads V; 0: dim
-    Index heads = 1;
-    Mask mask = Full();
-    Selection selection = Selection::top_k;
-    Index k = 0;  // of top_k, at least 1; more than the keys in sight: all of them
+    Index dim = 0;                           ///< heads E
+    Index value_dim = 0;                     ///< heads V; 0: dim
+    Index heads = 1;                         ///< how many; each looks by itself
+    Mask mask = Full();                      ///< which keys a query sees
+    Selection selection = Selection::top_k;  ///< how keys are selected
+    Index k = 0;                             ///< of top_k, at least 1; more than the keys in sight: all of them
   };
-  detail::ColumnAttention<S> attention;
+  detail::ColumnAttention<S> attention;  ///< of one query at a time
 
   SelectiveAttention(Scope at, Axis key_axis, Config c)
       : attention("SelectiveAttention", at, key_axis, c.dim, c.value_dim, c.heads, c.mask), rule_{c.selection, c.k} {
@@ -50,6 +51,11 @@ class SelectiveAttention {
   /// The weights of one sequence and head, keys x queries.
   void weights(Read<S> q, Read<S> k, ActivationsView<S> a, Index sequence, Index head, Write<S> w) const {
     attention.weights(q, k, a, sequence, head, w, rule_);
+  }
+
+  template <class... Nodes>
+  Node graph(Graph& g, const Nodes&...) const {
+    return g.unsupported("SelectiveAttention");
   }
 
  private:

@@ -19,8 +19,8 @@ template <class S>
 class SetAttentionBlock {
  public:
   struct Config {
-    Index dim, heads;
-    Index source_dim = 0;  // 0: dim
+    Index dim, heads;      ///< width, and into how many heads it is cut
+    Index source_dim = 0;  ///< 0: dim
   };
   CrossAttention<S> attention;
   Linear<S> linear;
@@ -63,6 +63,11 @@ class SetAttentionBlock {
     attention.backward(p, x, source, source, a.d(attended), a, g, dx, dsource,
                        dsource.part(0, source.rows(), 0, source.cols()));
     if (dx.wanted()) dx.part(0, x.rows(), 0, x.cols()).put(0, a.d(attended));
+  }
+
+  Node graph(Graph& g, const Node& x, const Node& source) const {
+    const Node asked = norm1.graph(g, g.add(x, attention.graph(g, x, source, source)));
+    return norm2.graph(g, g.add(asked, relu.graph(g, linear.graph(g, asked))));
   }
 
  private:

@@ -3,6 +3,7 @@
 #include "heed/core/grid.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/detail/absolute_positions.hpp"
+#include "heed/detail/graph_positions.hpp"
 #include "heed/detail/sinusoid.hpp"
 
 namespace heed {
@@ -20,8 +21,8 @@ class SinusoidalGridEncoding {
 
  public:
   Axis axis;
-  Grid grid;
-  Index dim;
+  Grid grid;  ///< rows and columns of the cells
+  Index dim;  ///< width
 
   explicit SinusoidalGridEncoding(Scope at, Grid grid_, Index dim_ = D) : axis(at.axis()), grid(grid_), dim(dim_) {
     detail::expect_at_least("SinusoidalGridEncoding", "grid", grid, 1);
@@ -37,6 +38,12 @@ class SinusoidalGridEncoding {
     detail::expect_shape("SinusoidalGridEncoding", "dy", dy, dim, dy.cols());
     detail::expect_gradient("SinusoidalGridEncoding", "dx", dx, dim, dy.cols());
     if (dx.wanted()) dx.put(0, dy);
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    const detail::GraphCells cells(g, x, grid);
+    const auto half = [&](const Node& of) { return detail::sinusoids(g, of, dim / 2); };
+    return g.add(x, g.concat({half(cells.row), half(cells.col)}, -1, dim));
   }
 
  private:

@@ -1,8 +1,8 @@
 #pragma once
 #include <optional>
-#include <vector>
 
 #include "heed/core/memory.hpp"
+#include "heed/detail/list.hpp"
 #include "heed/layers/layer_norm.hpp"
 
 namespace heed {
@@ -12,19 +12,20 @@ namespace heed {
 ///   x_0 = x    x_i = block_i(x_(i-1))    y = x_n, or norm(x_n)
 ///
 ///   x, y: D x n, along the axis of its scope    blocks: "layers.0", "layers.1", ...    norm: "norm"
-template <class S, class Block>
+///   Most: how many blocks there may be, which then need no heap
+template <class S, class Block, int Most = Dynamic>
 class Stack {
  public:
   struct Config {
-    Index layers = 1;
-    typename Block::Config block;
-    bool norm = false;
+    Index layers = 1;              ///< how many blocks
+    typename Block::Config block;  ///< of each block
+    bool norm = false;             ///< whether a LayerNorm stands behind the last
   };
-  Index dim;
+  Index dim;  ///< width
   Axis axis;
   std::optional<LayerNorm<S>> norm;
-  std::vector<Block> blocks;
-  std::vector<Columns<>> between;  // what goes from one to the next
+  detail::List<Block, Most> blocks;       ///< one behind the other
+  detail::List<Columns<>, Most> between;  ///< what goes from one to the next
 
   Stack(Scope at, const Config& c) : Stack(at, c, [&](Scope place) { return Block(place, c.block); }) {}
   /// Blocks that attend to a source.
@@ -64,6 +65,11 @@ class Stack {
     for (std::size_t i = blocks.size(); i-- > 0;)
       f(blocks[i], i == 0 ? x : Read<S>(a[between[i - 1]]), i == between.size() ? dy : Read<S>(a.d(between[i])),
         i == 0 ? dx : Gradient<S>(a.d(between[i - 1])));
+  }
+
+  Node graph(Graph& g, Node x) const {
+    for (const Block& block : blocks) x = block.graph(g, x);
+    return norm ? norm->graph(g, x) : x;
   }
 
  private:

@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/layers/transformer_decoder.hpp"
 #include "heed/layers/transformer_encoder.hpp"
 
@@ -15,15 +16,15 @@ template <class S>
 class Transformer {
  public:
   struct Config {
-    Index dim = 0, heads = 1;
-    Index encoder_layers = 6, decoder_layers = 6;
-    Index inner = 0;  // width of the feed-forward parts; 0: 4 dim
-    bool norm_first = true;
-    Nonlinearity activation = Nonlinearity::relu;
-    double dropout = 0;
-    Mask source_mask = Full();    // what the source sees of itself
-    Mask target_mask = Causal();  // what the target sees of itself
-    Mask memory_mask = Full();    // what the target sees of the encoded source
+    Index dim = 0, heads = 1;                      ///< width, and into how many heads it is cut
+    Index encoder_layers = 6, decoder_layers = 6;  ///< blocks of each
+    Index inner = 0;                               ///< width of the feed-forward parts; 0: 4 dim
+    bool norm_first = true;  ///< whether norms stand before the parts (Xiong et al. 2020) or behind the sums
+    Nonlinearity activation = Nonlinearity::relu;  ///< between the two layers of the feed-forward part
+    double dropout = 0;                            ///< the share that is dropped in training
+    Mask source_mask = Full();                     ///< what the source sees of itself
+    Mask target_mask = Causal();                   ///< what the target sees of itself
+    Mask memory_mask = Full();                     ///< what the target sees of the encoded source
   };
   TransformerEncoder<S> encoder;
   TransformerDecoder<S> decoder;
@@ -75,6 +76,11 @@ class Transformer {
     detail::expect_gradient("Transformer", "dtarget", dtarget, target.rows(), target.cols());
     decoder.backward(p, target, a[encoded], dy, a, g, dtarget, a.d(encoded));
     encoder.backward(p, source, a.d(encoded), a, g, dsource);
+  }
+
+  template <class... Nodes>
+  Node graph(Graph& g, const Nodes&...) const {
+    return g.unsupported("Transformer");
   }
 
  private:

@@ -19,13 +19,13 @@ template <class S, int D = Dynamic, class Attention = MultiHeadAttention<S, D>>
 class TransformerBlock {
  public:
   struct Config {
-    Index dim = 0, heads = 1;
-    Index inner = 0;  // width of the feed-forward part; 0: 4 dim
-    Mask mask = Full();
-    Position position = {};  // rotary(), alibi(), relative()
-    bool norm_first = true;
-    Nonlinearity activation = Nonlinearity::relu;
-    double dropout = 0;
+    Index dim = 0, heads = 1;  ///< width, and into how many heads it is cut
+    Index inner = 0;           ///< width of the feed-forward part; 0: 4 dim
+    Mask mask = Full();        ///< which keys a query sees
+    Position position = {};    ///< rotary(), alibi(), relative()
+    bool norm_first = true;    ///< whether norms stand before the parts (Xiong et al. 2020) or behind the sums
+    Nonlinearity activation = Nonlinearity::relu;  ///< between the two layers of the feed-forward part
+    double dropout = 0;                            ///< the share that is dropped in training
   };
   Attention attention;
   FeedForward<S, D> feed_forward;
@@ -65,6 +65,11 @@ class TransformerBlock {
     attended.backward(p, x, a.d(h), a, g, dx, [&](Read<S, D> from, Read<S, D> dto, Gradient<S, D> dfrom) {
       attention.backward(p, from, dto, a, g, dfrom);
     });
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    const Node h_ = attended.graph(g, x, [&](const Node& from) { return attention.graph(g, from); });
+    return fed.graph(g, h_, [&](const Node& from) { return feed_forward.graph(g, from); });
   }
 
  private:

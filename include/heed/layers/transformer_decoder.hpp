@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/layers/stack.hpp"
 #include "heed/layers/transformer_decoder_block.hpp"
 
@@ -14,7 +15,7 @@ namespace heed {
 template <class S, int D = Dynamic>
 class TransformerDecoder {
  public:
-  using Block = TransformerDecoderBlock<S, D>;
+  using Block = TransformerDecoderBlock<S, D>;  ///< what it is a stack of
   using Config = typename Stack<S, Block>::Config;
   Stack<S, Block> stack;
   Axis source_axis;
@@ -42,6 +43,17 @@ class TransformerDecoder {
     stack.each_back(p, x, dy, a, g, dx, [&](const Block& block, Read<S> from, Read<S> dto, Gradient<S> dfrom) {
       block.backward(p, from, source, dto, a, g, dfrom, dsource.part(0, source.rows(), 0, source.cols()));
     });
+  }
+
+  template <class... Nodes>
+  Node graph(Graph& g, const Nodes&...) const {
+    return g.unsupported("TransformerDecoder");
+  }
+
+  /// Of a network with it: see attention_weights. The two of each block.
+  template <class Visit>
+  void attentions(const std::string& prefix, Visit& visit) const {
+    for (std::size_t i = 0; i < stack.blocks.size(); ++i) stack.blocks[i].attentions(prefix + std::to_string(i), visit);
   }
 
  private:

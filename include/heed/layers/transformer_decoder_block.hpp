@@ -1,4 +1,6 @@
 #pragma once
+#include "heed/core/attention_weights.hpp"
+#include "heed/core/graph.hpp"
 #include "heed/layers/cross_attention.hpp"
 #include "heed/layers/feed_forward.hpp"
 #include "heed/layers/multi_head_attention.hpp"
@@ -22,15 +24,15 @@ template <class S, int D = Dynamic>
 class TransformerDecoderBlock {
  public:
   struct Config {
-    Index dim = 0, heads = 1;
-    Index inner = 0;       // width of the feed-forward part; 0: 4 dim
-    Index source_dim = 0;  // 0: dim
-    Mask mask = Causal();
-    Mask source_mask = Full();
-    Position position = {};  // of the tokens among themselves: rotary(), alibi(), relative()
-    bool norm_first = true;
-    Nonlinearity activation = Nonlinearity::relu;
-    double dropout = 0;
+    Index dim = 0, heads = 1;   ///< width, and into how many heads it is cut
+    Index inner = 0;            ///< width of the feed-forward part; 0: 4 dim
+    Index source_dim = 0;       ///< 0: dim
+    Mask mask = Causal();       ///< which keys a query sees
+    Mask source_mask = Full();  ///< what it sees of the source
+    Position position = {};     ///< of the tokens among themselves: rotary(), alibi(), relative()
+    bool norm_first = true;     ///< whether norms stand before the parts (Xiong et al. 2020) or behind the sums
+    Nonlinearity activation = Nonlinearity::relu;  ///< between the two layers of the feed-forward part
+    double dropout = 0;                            ///< the share that is dropped in training
   };
   MultiHeadAttention<S, D> attention;
   CrossAttention<S, D> cross_attention;
@@ -89,6 +91,18 @@ class TransformerDecoderBlock {
     attended.backward(p, x, a.d(h1), a, g, dx, [&](Read<S, D> from, Read<S, D> dto, Gradient<S, D> dfrom) {
       attention.backward(p, from, dto, a, g, dfrom);
     });
+  }
+
+  /// Of a network with it: see attention_weights. First its own tokens, then the source.
+  template <class Visit>
+  void attentions(const std::string& name, Visit& visit) const {
+    detail::visit_heads(name + ".self_attn", h1.axis, h1.axis, true, attention, visit);
+    detail::visit_heads(name + ".multihead_attn", cross_attention.key_of.axis, h1.axis, false, cross_attention, visit);
+  }
+
+  template <class... Nodes>
+  Node graph(Graph& g, const Nodes&...) const {
+    return g.unsupported("TransformerDecoderBlock");
   }
 
  private:

@@ -31,14 +31,14 @@ template <class S>
 class WindowPooling {
  public:
   Axis time, windows;
-  Windows kind;
-  Index window;  // T
+  Windows kind;  ///< whether windows are given or made of what goes before
+  Index window;  ///< T
   Linear<S> embedding;
   Weight<> positions;
   AdditivePooling<S> attention;
-  Columns<> Q, C;  // along an axis of their own
-  Columns<> k;     // of narrow observations; that of given windows lies where u does
-  Columns<> z;     // along `time`
+  Columns<> Q, C;  ///< along an axis of their own
+  Columns<> k;     ///< of narrow observations; that of given windows lies where u does
+  Columns<> z;     ///< along `time`
   Remembered<> past_r, past_k;
 
   WindowPooling(Scope at, Index observation, Index window_, Index width, Windows kind_ = Windows::sliding)
@@ -144,6 +144,43 @@ class WindowPooling {
     } else {
       Linear<S>(embedding.weight, {}).backward(p, x, left(a.d(Q)), g, dx);
     }
+  }
+
+  /// How much each observation of a sequence counted at each of its steps, after a forward over sliding windows:
+  /// observations x steps, 0 outside of the window. What given windows attended to `attention.weights_of` says.
+  void weights(ActivationsView<S> a, Index sequence, Write<S> w) const {
+    if (kind == Windows::given) detail::fail("WindowPooling: windows that are given are no sequence in time");
+    const SequencesView s = a.sequences(time), of = a.sequences(windows);
+    if (sequence < 0 || sequence >= s.count())
+      detail::fail("WindowPooling: sequence %ld asked for, but there are %ld", long(sequence), long(s.count()));
+    detail::expect_shape("WindowPooling", "weights", w, s.length(sequence), s.length(sequence));
+    constexpr const char* known = "weights are known after a forward over whole sequences";
+    if (of.count() != a.columns(time))
+      detail::fail("WindowPooling: %ld windows of %ld steps: %s", long(of.count()), long(a.columns(time)), known);
+    w.setZero();
+    for (Index t = 0; t < w.cols(); ++t) {
+      const Index column = s.first(sequence) + t, n = of.length(column);
+      if (n != std::min(t + 1, window))
+        detail::fail("WindowPooling: the window of step %ld of sequence %ld has %ld tokens: %s", long(t),
+                     long(sequence), long(n), known);
+      w.col(t).segment(t + 1 - n, n) = a[attention.weights].segment(of.first(column), n).transpose();
+    }
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    const auto whole = [&](Index i) { return g.constant(std::vector<std::int64_t>{i}, {}); };
+    const Node e = embedding.graph(g, x), places_of = g.weight(positions);
+    if (kind == Windows::given) {
+      const Node from_end = detail::positions_of(g, g.subtract(whole(window), g.length(x)), whole(window));
+      return attention.graph(g, g.add(e, g.gather(places_of, from_end, 0, e.rows, 2)));
+    }
+    std::vector<std::int64_t> pads(std::size_t(2 * e.rank), 0);
+    pads[std::size_t(e.rank - 2)] = window - 1;
+    const Node padded = g.op("Pad", {e, g.constant(pads)}, e.rows);
+    const Node slots = detail::positions_of(g, whole(0), whole(window));
+    const Node tokens = g.add(g.unsqueeze(detail::positions_of(g, x), {1}), slots);  // of window t those from t on
+    const Node seen = g.op("GreaterOrEqual", {tokens, whole(window - 1)}, window);
+    return attention.graph(g, g.add(g.gather(padded, tokens, -2, e.rows, e.rank + 1), places_of), &seen);
   }
 
  private:

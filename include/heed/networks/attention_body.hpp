@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/attention_weights.hpp"
 #include "heed/layers/activation.hpp"
 #include "heed/layers/window_pooling.hpp"
 
@@ -45,6 +46,15 @@ class AttentionBody {
     hidden.backward(p, a[context], a.d(before), g, a.d(context));
     attention.backward(p, x, a.d(context), a, g, dx);
   }
+
+  /// See attention_weights.
+  template <class Visit>
+  void attentions(Visit visit) const {
+    visit(AttentionLayer{"attention", input(), input()},
+          [this](auto, auto a, Index sequence, Index, auto w) { attention.weights(a, sequence, w); });
+  }
+
+  Node graph(Graph& g, const Node& x) const { return activation.graph(g, hidden.graph(g, attention.graph(g, x))); }
 
  private:
   void finish(ParametersView<const S> p, ActivationsView<S> a) const {

@@ -1,4 +1,6 @@
 #pragma once
+#include "heed/core/attention_weights.hpp"
+#include "heed/core/graph.hpp"
 #include "heed/layers/attention_decoder.hpp"
 #include "heed/layers/embedding.hpp"
 #include "heed/layers/luong_decoder.hpp"
@@ -18,12 +20,12 @@ class EncoderDecoder {
  public:
   using Scalar = S;
   struct Config {
-    Index symbols;  ///< in source and target
-    Index width = 32;
-    Index hidden = 64;
+    Index symbols;      ///< in source and target
+    Index width = 32;   ///< of an embedded symbol, and of the alignment model
+    Index hidden = 64;  ///< rows of a state
   };
   Axis target, source;
-  Index symbols;
+  Index symbols;  ///< how many there are
   Embedding<S> source_embedding, target_embedding;
   Gru<S> encoder;
   Decoder decoder;
@@ -64,6 +66,14 @@ class EncoderDecoder {
     else
       decoder.weights(p, a, sequence, w);
   }
+  /// See attention_weights.
+  template <class Visit>
+  void attentions(Visit visit) const {
+    visit(AttentionLayer{"decoder", source, target},
+          [this](auto p, auto a, Index sequence, Index, auto w) { weights(p, a, sequence, w); });
+  }
+
+  void graph(Graph& g) const { g.unsupported("EncoderDecoder"); }
 
  private:
   EncoderDecoder(Scope at, Axis source_, const Config& c)

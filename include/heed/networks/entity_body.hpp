@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 
+#include "heed/core/attention_weights.hpp"
 #include "heed/layers/embedding.hpp"
 #include "heed/layers/pooling_by_attention.hpp"
 #include "heed/layers/positional_encoding.hpp"
@@ -33,9 +34,9 @@ class EntityBody {
     SinusoidalPositionalEncoding<S> position;
     TransformerEncoder<S> encoder;
   };
-  std::optional<OverTime> over_time;
-  Columns<> embedded, encoded;  // along the entities
-  Columns<> pooled, features;   // along time
+  std::optional<OverTime> over_time;  ///< none with 0 layers
+  Columns<> embedded, encoded;        ///< along the entities
+  Columns<> pooled, features;         ///< along time
 
   /// Config: observation, types, width, heads, layers (over time), inner (0: 4 width), window (0: no limit).
   template <class Config>
@@ -73,6 +74,28 @@ class EntityBody {
     dx.start();  // types have no gradient
     embedding.backward(p, x.bottomRows(embedding.in()), a.d(embedded), g,
                        dx.part(first_feature(), embedding.in(), 0, x.cols()));
+  }
+
+  /// See attention_weights: among the entities of a step, the pooling of a step, then over time.
+  template <class Visit>
+  void attentions(Visit visit) const {
+    detail::visit_heads("entities", entities, entities, true, block.attention, visit);
+    pool.attentions("pool", visit);
+    if (over_time) detail::visit_blocks("time.layers.", over_time->encoder, visit);
+  }
+
+  Node graph(Graph& g, const Node& x) const { return graph_of_both(g, x).features; }
+  /// Both that the graph computes.
+  struct Nodes {
+    Node features, encoded;  ///< along time, and along the entities
+  };
+  /// As graph, with the encoded entities.
+  Nodes graph_of_both(Graph& g, const Node& x) const {
+    Node e = embedding.graph(g, types ? g.part(x, 1, embedding.in()) : x);
+    if (types) e = g.add(e, types->graph(g, g.part(x, 0, 1)));
+    const Node among = block.graph(g, e), c = pool.graph(g, among);
+    if (!over_time) return {c, among};
+    return {over_time->encoder.graph(g, over_time->position.graph(g, c)), among};
   }
 
  private:

@@ -22,12 +22,12 @@ class GaussianPolicyNetwork {
   using Config = Settings;
   Body body;
   Linear<S> mean_head, log_std_head, value_head;
-  Weight<Dynamic, 1> deviations;  // empty where log_std has a head
-  bool squashed;
+  Weight<Dynamic, 1> deviations;  ///< empty where log_std has a head
+  bool squashed;                  ///< by tanh, into the bounds of the action
   Columns<> mean, log_std;
   Columns<1> value;
   Axis time, input;
-  Index observation;
+  Index observation;  ///< rows of what is seen
 
   GaussianPolicyNetwork(Scope at, const Config& c)
       : body(at, c),
@@ -72,6 +72,17 @@ class GaussianPolicyNetwork {
       log_std_head.backward(p, a[body.features], d, g, add_to(a.d(body.features)));
     if (value) value_head.backward(p, a[body.features], a.d(value), g, add_to(a.d(body.features)));
     body.backward(p, x, a, g, dx);
+  }
+
+  void graph(Graph& g) const {
+    const Node features = body.graph(g, g.input("observation", input, observation));
+    const Node of_mean = mean_head.graph(g, features);
+    g.output("mean", of_mean, time);
+    const auto repeated = [&] {
+      return g.op("Expand", {g.weight(deviations), g.op("Shape", {of_mean}, 1, {}, 1)}, of_mean.rows, {}, of_mean.rank);
+    };
+    g.output("log_std", deviations ? repeated() : log_std_head.graph(g, features), time);
+    if (value) g.output("value", value_head.graph(g, features), time);
   }
 
  private:

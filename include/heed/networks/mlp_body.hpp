@@ -1,7 +1,6 @@
 #pragma once
-#include <vector>
-
 #include "heed/core/memory.hpp"
+#include "heed/detail/list.hpp"
 #include "heed/layers/activation.hpp"
 #include "heed/layers/linear.hpp"
 
@@ -12,16 +11,18 @@ namespace heed {
 ///   features: f(Wn ... f(W1 x + b1) ... + bn)    f: tanh, or what the Config says
 ///
 ///   x: observation x time steps    W ("layers.i"): orthogonal with gain sqrt(2), as is usual for policies
-template <class S>
+///   Most: how many layers there may be, which then need no heap
+template <class S, int Most = Dynamic>
 class MlpBody {
  public:
   using Scalar = S;
+  /// A hidden layer.
   struct Layer {
     Linear<S> linear;
     Columns<> before, after;
   };
   Axis time;
-  std::vector<Layer> layers;
+  detail::List<Layer, Most> layers;  ///< one behind the other
   Activation<S> activation;
   Columns<> features;
 
@@ -60,6 +61,11 @@ class MlpBody {
       else
         layers[i].linear.backward(p, a[layers[i - 1].after], a.d(layers[i].before), g, a.d(layers[i - 1].after));
     }
+  }
+
+  Node graph(Graph& g, Node x) const {
+    for (const Layer& layer : layers) x = activation.graph(g, layer.linear.graph(g, x));
+    return x;
   }
 };
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/attention_weights.hpp"
 #include "heed/layers/learned_grid_encoding.hpp"
 #include "heed/layers/patch_embedding.hpp"
 #include "heed/layers/pooling_by_attention.hpp"
@@ -20,13 +21,13 @@ class PatchBody {
  public:
   using Scalar = S;
   Axis time;
-  Columns<> pixels;  // channels x pixels
+  Columns<> pixels;  ///< channels x pixels
   PatchEmbedding<S> embedding;
   LearnedGridEncoding<S> position;
   TransformerEncoder<S> encoder;
   PoolingByAttention<S> pool;
-  Columns<> embedded, encoded;  // along the patches
-  Columns<> features;           // along time
+  Columns<> embedded, encoded;  ///< along the patches
+  Columns<> features;           ///< along time
 
   /// Config: channels, image, patch, width, heads, layers, inner (0: 4 width).
   template <class Config>
@@ -61,6 +62,19 @@ class PatchBody {
     embedding.backward(p, a[pixels], a.d(embedded), a, g, a.d(pixels));
     dx.start();
     for (Index t = 0; t < x.cols(); ++t) channels(dx.col(t).data()) += of_image(a.d(pixels), t).transpose();
+  }
+
+  /// See attention_weights: among the patches of a step, then the pooling.
+  template <class Visit>
+  void attentions(Visit visit) const {
+    detail::visit_blocks("layers.", encoder, visit);
+    pool.attentions("pool", visit);
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    const Node by_channel = g.reshape(x, {0, 0, pixels.rows, cells()});
+    const Node e = position.graph(g, embedding.graph(g, g.transposed(by_channel, pixels.rows)));
+    return pool.graph(g, encoder.graph(g, e));
   }
 
  private:

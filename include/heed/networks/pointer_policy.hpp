@@ -5,16 +5,17 @@
 
 namespace heed {
 
+/// Of PointerPolicy.
 struct PointerPolicyConfig {
   Index observation = 0;  ///< rows of an entity's column
   Index types = 0;  ///< of entities: the first row of a column is its type, 0 to types - 1; 0: there is no such row
-  Index width = 32, heads = 4;
-  Index layers = 1;  ///< blocks over time
-  Index inner = 0;   ///< width of the feed-forward parts; 0: 4 width
-  Index window = 0;  ///< how many steps back it sees, the newest included; 0: the whole episode
-  PointerScore score = PointerScore::dot;
-  double clip = 0;     ///< the logits stay within +-clip; 0: no limit
-  bool value = false;  ///< whether it learns a value, too
+  Index width = 32, heads = 4;             ///< of a token, and of the attention
+  Index layers = 1;                        ///< blocks over time
+  Index inner = 0;                         ///< width of the feed-forward parts; 0: 4 width
+  Index window = 0;                        ///< how many steps back it sees, the newest included; 0: the whole episode
+  PointerScore score = PointerScore::dot;  ///< how a query and an entity are compared
+  double clip = 0;                         ///< the logits stay within +-clip; 0: no limit
+  bool value = false;                      ///< whether it learns a value, too
 };
 
 /// A policy whose action is to choose one of the entities in sight: action i of a step is its i-th entity.
@@ -32,10 +33,10 @@ class PointerPolicy {
   EntityBody<S> body;
   Pointer<S> pointer;
   Linear<S> value_head;
-  Columns<1> logits;  // along the entities
-  Columns<1> value;   // empty where there is no learned value
+  Columns<1> logits;  ///< along the entities
+  Columns<1> value;   ///< empty where there is no learned value
   Axis time, input;
-  Index observation;
+  Index observation;  ///< rows of what is seen
 
   PointerPolicy(Scope at, const Config& c)
       : body(at, c),
@@ -65,6 +66,24 @@ class PointerPolicy {
                      a.d(body.encoded));
     if (value) value_head.backward(p, a[body.features], a.d(value), g, add_to(a.d(body.features)));
     body.backward_of_both(p, x, a, g, dx);
+  }
+
+  /// See attention_weights: those of the body, then the probabilities of the entities to choose from.
+  template <class Visit>
+  void attentions(Visit visit) const {
+    body.attentions(visit);
+    visit(AttentionLayer{"pointer", body.entities, body.pool.seeds}, [this](auto, auto a, Index step, Index, auto w) {
+      if (w.rows() == 0) return;
+      w.col(0) = a[logits].segment(a.sequences(body.entities).first(step), w.rows()).transpose();
+      w.array() = (w.array() - w.maxCoeff()).exp();
+      w /= w.sum();
+    });
+  }
+
+  void graph(Graph& g) const {
+    const auto [features, encoded] = body.graph_of_both(g, g.input("observation", input, observation));
+    g.output("logits", pointer.graph(g, features, encoded), body.entities);
+    if (value) g.output("value", value_head.graph(g, features), time);
   }
 
  private:

@@ -1,4 +1,5 @@
 #pragma once
+#include <array>
 #include <numeric>
 #include <vector>
 
@@ -21,13 +22,15 @@ class PolicyNetwork {
   using Scalar = typename Body::Scalar;
   using S = Scalar;
   using Config = Settings;
+  /// Whether it makes several choices at once
+  static constexpr bool chooses = requires(const Config c) { c.choices; };
   Body body;
   Linear<S> policy_head, value_head;
   Columns<> logits;
-  Columns<1> value;            // empty where there is no learned value
-  std::vector<Index> choices;  // empty where there is one action at a time
+  Columns<1> value;  ///< empty where there is no learned value
+  std::conditional_t<chooses, std::vector<Index>, std::array<Index, 0>> choices;  ///< none of one action at a time
   Axis time, input;
-  Index observation;
+  Index observation;  ///< rows of what is seen
 
   PolicyNetwork(Scope at, const Config& c)
       : body(at, c),
@@ -37,7 +40,7 @@ class PolicyNetwork {
         time(at.axis()),
         input(body.input()),
         observation(body.observation()) {
-    if constexpr (requires { c.choices; }) choices.assign(c.choices.begin(), c.choices.end());
+    if constexpr (chooses) choices.assign(c.choices.begin(), c.choices.end());
     if (!c.value) return;
     value_head = Linear<S>(at / "value", body.features.rows, 1, LinearInit::orthogonal(1));
     value = at.columns<1>();
@@ -62,9 +65,15 @@ class PolicyNetwork {
     body.backward(p, x, a, g, dx);
   }
 
+  void graph(Graph& g) const {
+    const Node features = body.graph(g, g.input("observation", input, observation));
+    g.output("logits", policy_head.graph(g, features), time);
+    if (value) g.output("value", value_head.graph(g, features), time);
+  }
+
  private:
   static Index logits_of(const Config& c) {
-    if constexpr (requires { c.choices; })
+    if constexpr (chooses)
       return std::accumulate(c.choices.begin(), c.choices.end(), Index(0));
     else
       return c.actions;

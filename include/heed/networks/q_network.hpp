@@ -20,12 +20,12 @@ class QNetwork {
   using S = Scalar;
   using Config = Settings;
   Body body;
-  Linear<S> action_head, state_head;  // the latter only where they duel
-  Columns<> q, logits;                // the same
-  Columns<> advantage;                // empty where they do not duel
+  Linear<S> action_head, state_head;  ///< the latter only where they duel
+  Columns<> q, logits;                ///< the same
+  Columns<> advantage;                ///< empty where they do not duel
   Columns<1> state;
   Axis time, input;
-  Index observation;
+  Index observation;  ///< rows of what is seen
 
   QNetwork(Scope at, const Config& c)
       : body(at, c),
@@ -68,6 +68,16 @@ class QNetwork {
     action_head.backward(p, a[body.features], a.d(advantage ? advantage : q), g, a.d(body.features));
     if (advantage) state_head.backward(p, a[body.features], a.d(state), g, add_to(a.d(body.features)));
     body.backward(p, x, a, g, dx);
+  }
+
+  void graph(Graph& g) const {
+    const Node features = body.graph(g, g.input("observation", input, observation));
+    Node values = action_head.graph(g, features);
+    if (advantage) {
+      const Node mean = g.op("ReduceMean", {values}, 1, {{"axes", std::vector<std::int64_t>{-1}}});
+      values = g.add(g.subtract(values, mean), state_head.graph(g, features));
+    }
+    g.output("q", values, time);
   }
 
  private:

@@ -1,4 +1,6 @@
 #pragma once
+#include "heed/core/attention_weights.hpp"
+#include "heed/core/graph.hpp"
 #include "heed/layers/activation.hpp"
 #include "heed/layers/additive_pooling.hpp"
 #include "heed/layers/cross_attention.hpp"
@@ -31,13 +33,13 @@ class SignalBody {
   Linear<S> linear1, linear2;
   Activation<S> gelu{Nonlinearity::gelu_tanh}, tanh{Nonlinearity::tanh};
   AdditivePooling<S> glance;
-  Axis sets;  // a sibling of the tokens' axis, a column for each of its sequences
+  Axis sets;  ///< a sibling of the tokens' axis, a column for each of its sequences
   CrossAttention<S, Dynamic, SelectiveAttention<S>> look;
-  Index samples;
-  S sharpness;                                 // beta
-  Columns<> seen, inner, activated, embedded;  // along the tokens
-  Columns<> asked;                             // along the sets
-  Columns<> features;                          // along time
+  Index samples;                               ///< numbers of a channel in a token
+  S sharpness;                                 ///< beta
+  Columns<> seen, inner, activated, embedded;  ///< along the tokens
+  Columns<> asked;                             ///< along the sets
+  Columns<> features;                          ///< along time
 
   /// Config: observation, samples, whitening, width, inner, heads, sharpness.
   template <class Config>
@@ -88,6 +90,15 @@ class SignalBody {
   void weights(ParametersView<const S> p, ActivationsView<S> a, Index step, Index head, Write<S> w) const {
     look.weights(p, a, step, head, w);
   }
+  /// See attention_weights: the first glance, then where it looks.
+  template <class Visit>
+  void attentions(Visit visit) const {
+    visit(AttentionLayer{"glance", tokens, sets},
+          [this](auto, auto a, Index step, Index, auto w) { glance.weights_of(a, step, w); });
+    detail::visit_heads("look", tokens, sets, false, look, visit);
+  }
+
+  Node graph(Graph& g, const Node&) const { return g.unsupported("SignalBody"); }
 
  private:
   template <class Config>

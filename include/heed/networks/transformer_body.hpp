@@ -1,6 +1,7 @@
 #pragma once
 #include <optional>
 
+#include "heed/core/attention_weights.hpp"
 #include "heed/layers/positional_encoding.hpp"
 #include "heed/layers/transformer_encoder.hpp"
 
@@ -15,14 +16,14 @@ namespace heed {
 ///
 /// A step sees all steps of its episode so far or, with a window, the last so many; acting remembers keys and values.
 /// Where it has a window and knows differences of positions alone, it depends on so many steps, layers x (window - 1).
-template <class S>
+template <class S, int Most = Dynamic>
 class TransformerBody {
  public:
   using Scalar = S;
   Axis time;
   Linear<S> embedding;
   std::optional<SinusoidalPositionalEncoding<S>> position;
-  TransformerEncoder<S> encoder;
+  Stack<S, TransformerBlock<S>, Most> encoder;
   Columns<> embedded, features;
 
   /// Config: observation, width, heads, layers, inner (0: 4 width), window (0: no limit), sinusoidal, position.
@@ -63,6 +64,17 @@ class TransformerBody {
   void backward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a, ParametersView<S> g, Gradient<S> dx) const {
     encoder.backward(p, a[embedded], a.d(features), a, g, a.d(embedded));
     embedding.backward(p, x, a.d(embedded), g, dx);
+  }
+
+  /// See attention_weights.
+  template <class Visit>
+  void attentions(Visit visit) const {
+    detail::visit_blocks("layers.", encoder, visit);
+  }
+
+  Node graph(Graph& g, const Node& x) const {
+    const Node e = embedding.graph(g, x);
+    return encoder.graph(g, position ? position->graph(g, e) : e);
   }
 
  private:

@@ -17,7 +17,7 @@ class ValueNetwork {
   Linear<S> value_head;
   Columns<1> value;
   Axis time, input;
-  Index observation;
+  Index observation;  ///< rows of what is seen
 
   ValueNetwork(Scope at, const Config& c)
       : body(at, c),
@@ -39,6 +39,10 @@ class ValueNetwork {
   void backward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a, ParametersView<S> g, Gradient<S> dx) const {
     value_head.backward(p, a[body.features], a.d(value), g, a.d(body.features));
     body.backward(p, x, a, g, dx);
+  }
+
+  void graph(Graph& g) const {
+    g.output("value", value_head.graph(g, body.graph(g, g.input("observation", input, observation))), time);
   }
 };
 

@@ -1,4 +1,5 @@
 #pragma once
+#include "heed/core/graph.hpp"
 #include "heed/core/policy.hpp"
 
 namespace heed {
@@ -10,8 +11,8 @@ class WithCritic : public PolicyNet {
  public:
   using S = typename PolicyNet::Scalar;
   struct Config {
-    typename PolicyNet::Config actor;
-    typename ValueNet::Config critic;
+    typename PolicyNet::Config actor;  ///< of the policy
+    typename ValueNet::Config critic;  ///< of the value
   };
   ValueNet critic;
   Columns<1> value;
@@ -36,6 +37,11 @@ class WithCritic : public PolicyNet {
   void backward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a, ParametersView<S> g, Gradient<S> dx) const {
     PolicyNet::backward(p, x, a, g, dx);
     critic.backward(p, x, a, g, dx.part(0, x.rows(), 0, x.cols()));
+  }
+
+  void graph(Graph& g) const {
+    PolicyNet::graph(g);
+    critic.graph(g);
   }
 };
 

@@ -16,26 +16,30 @@ namespace heed {
 ///   p, g, m, v: flat vectors    t: the number of this step, from 1    eta: learning rate    lambda: weight decay, where
 ///   weights decay
 ///
-/// Untrained weights stay as they are. Between steps `config` may be changed; no step allocates. Errors: vectors of
+/// Weights that are not trained, or frozen, stay as they are. Between steps `config` may be changed; no step allocates. Errors: vectors of
 /// another size than the layout's, numbers of the configuration out of range.
 template <class S>
 class Adam {
  public:
+  /// Hyper-parameters; all may be changed between steps.
   struct Config {
-    double learning_rate = 1e-3;
-    double beta1 = 0.9;
-    double beta2 = 0.999;
-    double epsilon = 1e-8;
-    double weight_decay = 0;
+    double learning_rate = 1e-3;  ///< alpha
+    double beta1 = 0.9;           ///< how much of the mean gradient stays
+    double beta2 = 0.999;         ///< how much of the mean square stays
+    double epsilon = 1e-8;        ///< added to the root of the mean square
+    double weight_decay = 0;      ///< of matrices, apart from the gradient: AdamW
   };
-  Config config;
-  Eigen::Matrix<S, Dynamic, 1> m, v;
-  Index t = 0;
+  Config config;                      ///< may be changed between steps
+  Eigen::Matrix<S, Dynamic, 1> m, v;  ///< mean gradient and mean square
+  Index t = 0;                        ///< steps so far
 
+  /// For all weights of the layout.
   explicit Adam(const Layout& layout, const Config& c = {}) : Adam(detail::Segments("Adam", layout), c) {}
+  /// For these stretches of the flat vector.
   explicit Adam(std::vector<Segment> segments, const Config& c = {})
       : Adam(detail::Segments("Adam", std::move(segments)), c) {}
 
+  /// Changes the weights p, by their gradient g; both as long as the layout's flat vector.
   void step(Write<S> p, Read<S> g) {
     detail::expect_shape("Adam", "p", p, segments_.size(), 1);
     detail::expect_shape("Adam", "g", g, segments_.size(), 1);

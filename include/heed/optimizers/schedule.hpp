@@ -18,12 +18,15 @@ namespace heed {
 ///
 /// With a warm-up the factor is 0 at the very start. Errors: progress that is negative or NaN, numbers out of range.
 struct Schedule {
+  /// How it falls.
   enum class Shape { constant, linear, cosine };
+  /// not at all, in a line to 0, by half a cosine to 0
   static constexpr Shape constant = Shape::constant, linear = Shape::linear, cosine = Shape::cosine;
-  Shape shape = constant;
+  Shape shape = constant;  ///< how it falls
   double final_share = 0;  ///< of linear and cosine: the factor at the end, in [0, 1]
   double warm_up = 0;      ///< the share of all progress that it takes, in [0, 1)
 
+  /// The factor after a share `progress` of all steps.
   double operator()(double progress) const {
     check(progress);
     if (progress < warm_up) return progress / warm_up;

@@ -12,24 +12,28 @@ namespace heed {
 ///   p, g, v: flat vectors    eta: learning rate    mu: momentum    lambda: weight decay, an L2 penalty, where weights
 ///   decay
 ///
-/// Untrained weights stay as they are. Between steps `config` may be changed; no step allocates. Errors: vectors of
+/// Weights that are not trained, or frozen, stay as they are. Between steps `config` may be changed; no step allocates. Errors: vectors of
 /// another size than the layout's, numbers of the configuration out of range.
 template <class S>
 class Sgd {
  public:
+  /// Hyper-parameters; all may be changed between steps.
   struct Config {
-    double learning_rate = 1e-2;
-    double momentum = 0;
-    double weight_decay = 0;
-    bool nesterov = false;
+    double learning_rate = 1e-2;  ///< of a step
+    double momentum = 0;          ///< how much of the last step is taken again
+    double weight_decay = 0;      ///< of matrices
+    bool nesterov = false;        ///< the gradient counts where the momentum will lead
   };
-  Config config;
-  Eigen::Matrix<S, Dynamic, 1> v;
+  Config config;                   ///< may be changed between steps
+  Eigen::Matrix<S, Dynamic, 1> v;  ///< momentum
 
+  /// For all weights of the layout.
   explicit Sgd(const Layout& layout, const Config& c = {}) : Sgd(detail::Segments("Sgd", layout), c) {}
+  /// For these stretches of the flat vector.
   explicit Sgd(std::vector<Segment> segments, const Config& c = {})
       : Sgd(detail::Segments("Sgd", std::move(segments)), c) {}
 
+  /// Changes the weights p, by their gradient g; both as long as the layout's flat vector.
   void step(Write<S> p, Read<S> g) {
     detail::expect_shape("Sgd", "p", p, segments_.size(), 1);
     detail::expect_shape("Sgd", "g", g, segments_.size(), 1);

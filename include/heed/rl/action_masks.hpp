@@ -24,9 +24,11 @@ class ActionMasks {
     }
     std::copy(allowed.begin(), allowed.end(), room_.col(steps_++).data());
   }
+  /// Of a step.
   Allowed operator[](std::size_t step) const {
     return steps_ == 0 ? Allowed() : Allowed(room_.col(Index(step)).data(), std::size_t(room_.rows()));
   }
+  /// Empties it and keeps the room.
   void clear() { steps_ = 0; }
 
  private:

@@ -27,6 +27,7 @@ class ActorCritic : public OnPolicy<Net, World, ActorCriticConfig, ActorCriticSt
   using S = typename Net::Scalar;
   using Base::config, Base::gradient, Base::lived, Base::returns;
 
+  /// The agent must outlive it; throws where network, world and config do not fit.
   ActorCritic(Agent<Net>& agent, const World& world, const ActorCriticConfig& c = {}, Executor executor = {})
       : Base("ActorCritic", agent, world, c, executor) {}
 

@@ -48,16 +48,21 @@ Write<S> decision_gradient(const Net& net, ActivationsView<S> a, Index i) {
 template <class Net, class Action>
 class Decision;
 
+/// One action of some: see Categorical.
 template <class Net>
 requires requires(const Net net) { net.logits; }
 class Decision<Net, Index> {
  public:
   using S = typename Net::Scalar;
+  /// Of what the network answered for step i.
   Decision(const Net& net, ActivationsView<S> a, Index i, Allowed allowed = {})
       : policy_(decision(net, a, i, allowed)), dlogits_(decision_gradient(net, a, i)) {}
 
+  /// Before gradients of decisions are added.
   static void clear_gradients(const Net& net, ActivationsView<S> a) { a.d(net.logits).setZero(); }
+  /// Draws one.
   Index sample(Random& random) const { return policy_.sample(random); }
+  /// The most probable.
   Index mode() const { return policy_.mode(); }
   S log_prob(Index action) const { return policy_.log_prob(action); }
   S entropy(Index) const { return policy_.entropy(); }
@@ -69,21 +74,26 @@ class Decision<Net, Index> {
   Write<S> dlogits_;
 };
 
+/// Several at once: see MultiCategorical.
 template <class Net, std::size_t n>
 requires requires(const Net net) { net.logits, net.choices; }
 class Decision<Net, std::array<Index, n>> {
  public:
   using S = typename Net::Scalar;
   using Action = std::array<Index, n>;
+  /// Of what the network answered for step i.
   Decision(const Net& net, ActivationsView<S> a, Index i, Allowed allowed = {})
       : policy_(distribution(net, a[net.logits].col(i), allowed)), dlogits_(a.d(net.logits).col(i)) {}
 
+  /// Before gradients of decisions are added.
   static void clear_gradients(const Net& net, ActivationsView<S> a) { a.d(net.logits).setZero(); }
+  /// Draws one.
   Action sample(Random& random) const {
     Action action;
     policy_.sample(random, action);
     return action;
   }
+  /// The most probable.
   Action mode() const {
     Action action;
     policy_.mode(action);
@@ -116,27 +126,32 @@ bool squashes([[maybe_unused]] const Net& net) {
     return false;
 }
 
+/// A vector: see Gaussian and SquashedGaussian.
 template <class Net, int n>
 requires requires(const Net net) { net.mean, net.log_std; }
 class Decision<Net, Eigen::Matrix<double, n, 1>> {
  public:
   using S = typename Net::Scalar;
   using Action = Eigen::Matrix<double, n, 1>;
+  /// Of what the network answered for step i.
   Decision(const Net& net, ActivationsView<S> a, Index i, Allowed = {})
       : squashed_(squashes(net)),
         policy_(a[net.mean], i, a[net.log_std], low, high),
         dmean_(a.d(net.mean).col(i)),
         dlog_std_(a.d(net.log_std).col(i)) {}
 
+  /// Before gradients of decisions are added.
   static void clear_gradients(const Net& net, ActivationsView<S> a) {
     a.d(net.mean).setZero();
     a.d(net.log_std).setZero();
   }
+  /// Draws one.
   Action sample(Random& random) const {
     Numbers x;
     policy_.sample(random, x);
     return x.template cast<double>();
   }
+  /// The most probable.
   Action mode() const {
     Numbers x;
     policy_.mode(x);
@@ -174,9 +189,11 @@ template <Policy Net, AnyEnvironment World>
 void expect_fit(const char* who, const Net& net, const World& world) {
   const Index needed = actions_of(world);
   Index actions = needed;
-  if constexpr (requires { net.logits; })
+  if constexpr (requires { net.logits; }) {
     actions = points(net) ? needed : net.logits.rows;
-  else
+    if (points(net) && masks_actions<World>)
+      fail("%s: the world says which actions are allowed, but a policy that points chooses from all in sight", who);
+  } else
     actions = net.mean.rows;
   if (net.observation != world.observation() || actions != needed)
     fail("%s: the policy is for observations of %ld and %ld actions, but the world has %ld and %ld", who,

@@ -33,8 +33,9 @@ requires requires(const Net net) { net.q; }
 class Dqn {
  public:
   using S = typename Net::Scalar;
-  DqnConfig config;
+  DqnConfig config;  ///< may be changed between iterations, but for what is read once
 
+  /// The agent must outlive it; throws where network, world and config do not fit.
   Dqn(Agent<Net>& agent, const World& world, const DqnConfig& c = {}, Executor executor = {})
       : config(checked(c, agent, world)),
         agent_(agent),
@@ -80,7 +81,9 @@ class Dqn {
     const double share = std::min(1.0, double(steps_) / double(config.epsilon_steps));
     return config.epsilon_start + share * (config.epsilon_end - config.epsilon_start);
   }
+  /// What was lived.
   const Replay<S>& replay() const { return replay_; }
+  /// The target network's weights.
   const Parameters<S>& target() const { return target_; }
 
   /// Between iterations: with all that can be learned from again.
@@ -131,6 +134,7 @@ class Dqn {
     }
     return all;
   }
+  /// Of the last update.
   const Parameters<S>& gradient() const { return shards_.gradient(); }
 
  private:
@@ -140,6 +144,7 @@ class Dqn {
   static const DqnConfig& checked(const DqnConfig& c, const Agent<Net>& agent, const World& world) {
     c.check();
     detail::expect_fit("Dqn", agent.net, world);
+    if (masks_actions<World>) detail::fail("Dqn: the world says which actions are allowed, but it chooses from all");
     return c;
   }
   static ReplayConfig replay_config(const DqnConfig& c, const Agent<Net>& agent, const World& world) {

@@ -38,6 +38,7 @@ struct DqnConfig {
   Index capacity = 0;             ///< steps that a network without a window can remember; 0: the world's time limit
   std::uint64_t seed = 1;         ///< of the episodes, of exploring and of what is learned from
 
+  /// Throws where a setting cannot be.
   void check() const {
     const double infinity = std::numeric_limits<double>::infinity();
     constexpr const char* names[] = {"reward_scale", "huber", "priority", "max_gradient_norm"};
@@ -60,15 +61,15 @@ struct DqnConfig {
 
 /// What an iteration did: means over its updates, where nothing else is said.
 struct DqnStatistics {
-  Index steps = 0;     ///< so far, over all lanes, in all iterations
-  Index episodes = 0;  ///< that ended so far
-  Index updates = 0;   ///< in this iteration
-  double epsilon = 0;  ///< as it is now
-  double loss = 0;
-  double value = 0;          ///< of the actions that were learned from
-  double error = 0;          ///< of these values, without sign
-  double gradient_norm = 0;  ///< before clipping
-  double steps_per_second = 0;
+  Index steps = 0;              ///< so far, over all lanes, in all iterations
+  Index episodes = 0;           ///< that ended so far
+  Index updates = 0;            ///< in this iteration
+  double epsilon = 0;           ///< as it is now
+  double loss = 0;              ///< mean over the updates
+  double value = 0;             ///< of the actions that were learned from
+  double error = 0;             ///< of these values, without sign
+  double gradient_norm = 0;     ///< before clipping
+  double steps_per_second = 0;  ///< of this iteration, acting and learning
 };
 
 }  // namespace heed

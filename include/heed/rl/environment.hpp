@@ -14,8 +14,9 @@ namespace heed {
 /// What a step brought. An episode is over when it is terminated (the task itself ended it: nothing follows) or truncated
 /// (a time limit cut it: what would have followed is not shown). Both may be true.
 struct Outcome {
-  double reward = 0;
-  bool terminated = false, truncated = false;
+  double reward = 0;                           ///< of the step
+  bool terminated = false, truncated = false;  ///< by the task itself, or by a limit
+  /// Whether no step follows.
   bool over() const { return terminated || truncated; }
 };
 

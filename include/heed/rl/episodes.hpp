@@ -10,9 +10,10 @@ namespace heed {
 
 /// An episode that is over, or what was played of it so far: the undiscounted sum of its rewards.
 struct Finished {
-  double total = 0;
-  Index steps = 0;
+  double total = 0;  ///< sum of the rewards so far
+  Index steps = 0;   ///< so far
 
+  /// One step more.
   void take(double reward) { total += reward, ++steps; }
   template <class Fields>
   void fields(Fields& f) {
@@ -41,11 +42,14 @@ struct Episodes {
   std::vector<char> open;          ///< for each episode: it goes on, with the next part that is lived in its lane
   std::vector<Finished> finished;  ///< episodes that ended
 
+  /// How many there are.
   Index count() const { return time.count(); }
+  /// Of all together.
   Index steps() const { return time.columns(); }
   /// The observations, a column a step or an entity.
   auto x() const { return room_.leftCols(input.columns()); }
 
+  /// Of an episode, without discount.
   double total_reward(Index episode) const {
     double sum = 0;
     for (Index t = 0; t < time.length(episode); ++t) sum += rewards[std::size_t(time.first(episode) + t)];

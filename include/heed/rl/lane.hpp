@@ -10,9 +10,9 @@ namespace heed {
 /// A run of a world, with all its agents.
 template <class World>
 struct Scene {
-  typename World::State state{};
-  bool open = false;  // its episode goes on, for one agent at least
-  Index taken = 0;    // steps of this run
+  typename World::State state{};  ///< of the world
+  bool open = false;              ///< its episode goes on, for one agent at least
+  Index taken = 0;                ///< steps of this run
 
   /// What goes on in the next run.
   template <class Fields>
@@ -24,21 +24,22 @@ struct Scene {
 
 /// What one agent lives through.
 struct Lane {
-  enum class Phase { acting, closing, done };  // closing: cut, and what was left is yet to be valued
+  /// closing: cut, and what was left is yet to be valued.
+  enum class Phase { acting, closing, done };
   /// Some steps of one episode, behind what was lived of it before.
   struct Part {
-    Index steps = 0, past = 0;  // the past included
-    bool truncated = false;
-    double last_value = 0;
+    Index steps = 0, past = 0;  ///< the past included
+    bool truncated = false;     ///< cut, not ended
+    double last_value = 0;      ///< of what was left, where it was cut
   };
 
-  Random random{0};  // of the first of a scene: what the world draws, too
-  Phase phase = Phase::done;
-  bool open = false;             // its episode goes on
-  Finished so_far;               // of its episode
-  std::vector<Part> parts;       // of this run
-  std::vector<std::size_t> own;  // its steps in the log
-  std::vector<Finished> finished;
+  Random random{0};                ///< of the first of a scene: what the world draws, too
+  Phase phase = Phase::done;       ///< what comes next
+  bool open = false;               ///< its episode goes on
+  Finished so_far;                 ///< of its episode
+  std::vector<Part> parts;         ///< of this run
+  std::vector<std::size_t> own;    ///< its steps in the log
+  std::vector<Finished> finished;  ///< episodes that ended
 
   /// Of this run nothing was lived yet.
   void clear() {

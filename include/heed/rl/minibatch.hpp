@@ -9,7 +9,7 @@ namespace heed {
 
 /// Some steps of an episode to learn from, in a row, and how many before them are looked at.
 struct Piece {
-  Index first, count, past;  // first: a column of Episodes::time
+  Index first, count, past;  ///< first: a column of Episodes::time
 };
 
 /// Cuts what was lived into pieces of at most `length` steps (0: as long as they come), each with as much of its past as
@@ -42,8 +42,10 @@ class Minibatch {
   std::vector<Index> step;  ///< of each column of time: which step of the episodes, -1 where it is only looked at
   Index steps = 0;          ///< that are learned from
 
+  /// What is observed, a column a step.
   auto x() const { return room_.leftCols(input.columns()); }
 
+  /// Brings the pieces together.
   template <class Action>
   void gather(const Episodes<S, Action>& episodes, std::span<const Piece> pieces) {
     time.clear(), input.clear(), step.clear();

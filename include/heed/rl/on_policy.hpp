@@ -34,7 +34,7 @@ class OnPolicy {
  public:
   using S = typename Net::Scalar;
   using Action = typename World::Action;
-  Settings config;
+  Settings config;  ///< may be changed between iterations, but for what is read once
 
   /// Steps of the environment so far, over all lanes.
   Index steps() const { return steps_; }
@@ -49,7 +49,9 @@ class OnPolicy {
       detail::fail("%s: nothing was lived so far, but collect or iterate must come first", who_);
     return *lived_episodes_;
   }
+  /// A of each step that was lived.
   std::span<const double> advantages() const { return advantages_; }
+  /// G of each step that was lived.
   std::span<const double> returns() const { return returns_; }
 
   /// What the policy's observations are to go through, with the newest statistics; none where they are not normalised.
@@ -79,18 +81,19 @@ class OnPolicy {
   const Parameters<S>& gradient() const { return shards_.gradient(); }
 
  protected:
-  using Clock = std::chrono::steady_clock;
-  static constexpr double infinity = std::numeric_limits<double>::infinity();
+  using Clock = std::chrono::steady_clock;                                     ///< For steps a second.
+  static constexpr double infinity = std::numeric_limits<double>::infinity();  ///< Where there is no bound.
 
   /// A step of a minibatch that is learned from.
   struct Step {
-    std::size_t t;     // of `lived()`
-    double share;      // 1 / the steps of the minibatch
-    double advantage;  // to mean 0 and deviation 1 over the minibatch, if asked for
-    double value;      // as it is now
-    const Decision<Net, Action>& policy;
+    std::size_t t;                        ///< of `lived()`
+    double share;                         ///< 1 / the steps of the minibatch
+    double advantage;                     ///< to mean 0 and deviation 1 over the minibatch, if asked for
+    double value;                         ///< as it is now
+    const Decision<Net, Action>& policy;  ///< the distribution at the step
   };
 
+  /// `who` names the trainer in errors.
   OnPolicy(const char* who, Agent<Net>& agent, const World& world, const Settings& c, Executor executor)
       : config(checked(who, c, agent.net)),
         agent_(agent),
@@ -106,13 +109,16 @@ class OnPolicy {
     discounted_.setZero(c.lanes * agents_of(world));
   }
 
+  /// Throws where a setting cannot be.
   void check_config() const { checked(who_, config, agent_.net); }
+  /// Throws where n < 1.
   static void check_positive(const char* who, const char* what, Index n) {
     if (n < 1) detail::fail("%s: %s %ld must be at least 1", who, what, long(n));
   }
 
   /// How far the policy looks back.
   Index past() const { return past_of(agent_.net, agent_.layout); }
+  /// Sets the learning rate of the next iteration.
   void follow_schedule() {
     adam_.config.learning_rate = config.learning_rate * config.schedule(double(steps_) / double(config.total_steps));
   }
@@ -264,7 +270,7 @@ class OnPolicy {
   }
 
  protected:
-  Agent<Net>& agent_;
+  Agent<Net>& agent_;  ///< what learns
 
  private:
   const char* who_;

@@ -27,6 +27,7 @@ class Ppo : public OnPolicy<Net, World, PpoConfig, PpoStatistics> {
   using S = typename Net::Scalar;
   using Base::config, Base::gradient, Base::lived, Base::returns;
 
+  /// The agent must outlive it; throws where network, world and config do not fit.
   Ppo(Agent<Net>& agent, const World& world, const PpoConfig& c = {}, Executor executor = {})
       : Base("Ppo", agent, world, checked(c), executor), random_(c.seed, "ppo") {}
 

@@ -10,10 +10,12 @@ namespace heed {
 /// The returns of the last few episodes.
 class RecentReturns {
  public:
+  /// Of at most so many episodes.
   explicit RecentReturns(Index most) : most_(most) {
     if (most < 1) detail::fail("RecentReturns: the last %ld episodes, but at least 1 is needed", long(most));
     recent_.reserve(std::size_t(most));
   }
+  /// An episode ended.
   void add(double total) {
     const std::size_t place = std::size_t(count_++ % most_);
     if (place == recent_.size()) recent_.push_back(0);

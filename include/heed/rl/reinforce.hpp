@@ -24,15 +24,15 @@ struct ReinforceConfig {
   double gamma = 0.99;          ///< discount a step
   double reward_scale = 1;      ///< rewards are multiplied by it: a learned value should be of the order of 1
   Index batch = 16;             ///< episodes an iteration
-  Baseline baseline = Baseline::running_mean;
-  double baseline_rate = 0.1;    ///< weight of the newest batch in the running mean
-  bool normalise = true;         ///< advantages of a batch to mean 0 and deviation 1
-  double entropy = 0.01;         ///< weight of the entropy bonus
-  double value = 0.5;            ///< weight of the squared error of the learned value
-  double max_gradient_norm = 0;  ///< the gradient is scaled down to this norm; 0: never
-  Index recent = 100;            ///< mean_return() is over so many of the last episodes
-  Index capacity = 0;            ///< steps that a policy without a window can remember; 0: the world's time limit
-  std::uint64_t seed = 1;        ///< of the episodes
+  Baseline baseline = Baseline::running_mean;  ///< what is subtracted from the reward-to-go
+  double baseline_rate = 0.1;                  ///< weight of the newest batch in the running mean
+  bool normalise = true;                       ///< advantages of a batch to mean 0 and deviation 1
+  double entropy = 0.01;                       ///< weight of the entropy bonus
+  double value = 0.5;                          ///< weight of the squared error of the learned value
+  double max_gradient_norm = 0;                ///< the gradient is scaled down to this norm; 0: never
+  Index recent = 100;                          ///< mean_return() is over so many of the last episodes
+  Index capacity = 0;      ///< steps that a policy without a window can remember; 0: the world's time limit
+  std::uint64_t seed = 1;  ///< of the episodes
 };
 
 /// What an iteration did.
@@ -62,8 +62,9 @@ requires std::same_as<typename World::Action, Index>
 class Reinforce {
  public:
   using S = typename Net::Scalar;
-  ReinforceConfig config;
+  ReinforceConfig config;  ///< may be changed between iterations, but for what is read once
 
+  /// The agent must outlive it; throws where network, world and config do not fit.
   Reinforce(Agent<Net>& agent, const World& world, const ReinforceConfig& c = {}, Executor executor = {})
       : config(checked(c, agent.net)),
         recent_(c.recent),
@@ -119,6 +120,7 @@ class Reinforce {
     shards_.sum(executor_);
     return std::accumulate(entropies_.begin(), entropies_.end(), 0.0) / double(episodes.steps());
   }
+  /// Of the last iteration.
   const Parameters<S>& gradient() const { return shards_.gradient(); }
 
   /// Episodes played so far.

@@ -8,14 +8,15 @@
 
 namespace heed {
 
+/// Of Replay.
 struct ReplayConfig {
   Index observation = 0;  ///< rows of what is observed
-  Index lanes = 1;
-  Index steps = 0;      ///< room of each lane; what a cut left to see counts as one, too
-  Index columns = 0;    ///< room of each lane for columns of observations; 0: one a step
-  Index look_back = 0;  ///< how many steps before it a step is learned with, as far as its episode goes
-  double alpha = 0;     ///< how much more often steps of large errors are drawn; 0: all alike
-  double least = 1e-2;  ///< is added to an error, so that no step is forgotten
+  Index lanes = 1;        ///< steps are kept lane by lane
+  Index steps = 0;        ///< room of each lane; what a cut left to see counts as one, too
+  Index columns = 0;      ///< room of each lane for columns of observations; 0: one a step
+  Index look_back = 0;    ///< how many steps before it a step is learned with, as far as its episode goes
+  double alpha = 0;       ///< how much more often steps of large errors are drawn; 0: all alike
+  double least = 1e-2;    ///< is added to an error, so that no step is forgotten
 };
 
 /// The last steps that were lived, lane by lane, to learn from again and again (Lin 1992). Its room is fixed: the
@@ -32,8 +33,9 @@ struct ReplayConfig {
 template <class S>
 class Replay {
  public:
-  const ReplayConfig config;
+  const ReplayConfig config;  ///< as it was told
 
+  /// Makes all its room at once; throws where a setting cannot be.
   explicit Replay(const ReplayConfig& c)
       : config(checked(c)),
         lanes_(std::size_t(c.lanes)),
@@ -69,6 +71,7 @@ class Replay {
   Index size() const { return size_; }
   /// Draws a step: where the steps, each as long as its weight, are cut at this share of their whole length, in [0, 1).
   Index sample(double share) const { return tree_.find(share); }
+  /// By which it is drawn.
   double weight(Index step) const { return tree_[step]; }
   /// What a step that was drawn counts, so that all count alike in the mean (beta 1).
   double importance(Index step, double beta) const {
@@ -82,6 +85,7 @@ class Replay {
     fresh_ = std::max(fresh_, w);
   }
 
+  /// What was done in it.
   Index action(Index step) const { return steps_[std::size_t(step)].action; }
   /// The place of the step that came so many after it, or before.
   Index place(Index step, Index after) const {
@@ -97,6 +101,7 @@ class Replay {
     double reward = 0;    ///< r_t + gamma r_(t+1) + ...
     double discount = 1;  ///< gamma^steps, of the value of what was then observed; 0 where the episode terminated
   };
+  /// What n steps brought, discounted, and where they end.
   Ahead ahead(Index step, Index n, double gamma) const {
     const Index lane = step / config.steps;
     Ahead a;
@@ -112,6 +117,7 @@ class Replay {
 
   /// Columns of what was observed, and themselves.
   Index columns(Index step) const { return steps_[std::size_t(step)].columns; }
+  /// What was observed, a column for each.
   void read(Index step, Write<S> x) const {
     const Step& s = steps_[std::size_t(step)];
     detail::expect_shape("Replay", "x", x, config.observation, s.columns);

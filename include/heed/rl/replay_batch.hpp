@@ -11,17 +11,19 @@ namespace heed {
 template <class S>
 class ReplayBatch {
  public:
+  /// A step that is learned from.
   struct Item {
     Index step;       ///< its place in the replay
     Index column;     ///< of time, where the network sees what the step saw
     Index following;  ///< of time, n steps later, or as late as there is; -1 where the episode terminated before
-    Index action;
+    Index action;     ///< what was done in it
     double reward, discount;  ///< see Replay::Ahead
   };
-  Sequences time;   ///< a sequence an item
-  Sequences input;  ///< a sequence a column of time
-  std::vector<Item> items;
+  Sequences time;           ///< a sequence an item
+  Sequences input;          ///< a sequence a column of time
+  std::vector<Item> items;  ///< one a step that is learned from
 
+  /// What is observed, a column a step.
   auto x() const { return room_.leftCols(input.columns()); }
 
   /// Returns of n steps. What lies between is left out where nothing is looked back at.

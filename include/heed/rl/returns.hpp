@@ -18,6 +18,7 @@ namespace heed {
 struct Ends {
   std::span<const char> truncated;     ///< cut and not terminated: by a time limit, or because no more was collected
   std::span<const double> last_value;  ///< learned value of what was then observed; does not matter where not truncated
+  /// The value of what follows sequence s: 0 where it ended.
   double following(Index s) const { return truncated[std::size_t(s)] ? last_value[std::size_t(s)] : 0; }
 };
 

@@ -15,6 +15,7 @@ class RewardNormaliser {
  public:
   RunningNormaliser returns{1};  ///< the statistics of R; its state is all that is to be saved
 
+  /// By returns of that discount.
   explicit RewardNormaliser(double gamma) : gamma_(gamma) {
     if (!(gamma >= 0 && gamma <= 1)) detail::fail("RewardNormaliser: gamma %g is not in [0, 1]", gamma);
   }
@@ -28,6 +29,7 @@ class RewardNormaliser {
     }
     return running;
   }
+  /// The reward, divided by the deviation so far.
   double normalise(double reward) const {
     return std::clamp(reward / std::sqrt(returns.variance(0) + returns.epsilon), -returns.clip, returns.clip);
   }

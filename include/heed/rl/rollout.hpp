@@ -107,9 +107,10 @@ class Rollout {
 
 /// The returns of some episodes: undiscounted sums of rewards.
 struct Returns {
-  Index episodes = 0, steps = 0;
-  double mean = 0, min = 0, max = 0;
+  Index episodes = 0, steps = 0;      ///< how many, and the steps of all
+  double mean = 0, min = 0, max = 0;  ///< of the total rewards
 
+  /// Of whole episodes.
   template <class S, class Action>
   static Returns of(const Episodes<S, Action>& episodes) {
     Returns r{.episodes = episodes.count(), .steps = episodes.steps()};

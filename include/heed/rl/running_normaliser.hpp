@@ -36,15 +36,20 @@ class RunningNormaliser {
   }
 
   Index size() const { return size_; }
+  /// Columns so far.
   double count() const { return state[0]; }
+  /// Of row i.
   double mean(Index i) const { return state[1 + i]; }
+  /// Of row i; 1 before the first column.
   double variance(Index i) const { return count() > 0 ? state[1 + size_ + i] / count() : 1; }
 
   /// Takes columns in.
   void update(Read<float> x) { take(x); }
+  /// The same in double.
   void update(Read<double> x) { take(x); }
   /// Writes the columns x, by the statistics as they are, into y, which may be x.
   void normalise(Read<float> x, Write<float> y) const { put(x, y); }
+  /// The same in double.
   void normalise(Read<double> x, Write<double> y) const { put(x, y); }
 
   template <class Fields>

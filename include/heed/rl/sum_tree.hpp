@@ -20,9 +20,12 @@ class SumTree {
     nodes_.resize(2 * base_);  // the root is 1, below i are 2 i and 2 i + 1
   }
 
+  /// The number at a leaf.
   double operator[](Index leaf) const { return nodes_[base_ + std::size_t(leaf)]; }
+  /// Of all leaves.
   double sum() const { return nodes_[1]; }
 
+  /// Puts a number at a leaf.
   void set(Index leaf, double number) {
     if (leaf < 0 || leaf >= leaves_) [[unlikely]]
       detail::fail("SumTree: leaf %ld is not one of its %ld", long(leaf), long(leaves_));

@@ -12,19 +12,23 @@ namespace heed::testing {
 
 /// An input of the function under test, and where its backward puts the gradient.
 struct Input {
-  std::string name;
-  Write<double> value, gradient;
+  std::string name;               ///< what it is called in the report
+  Write<double> value, gradient;  ///< what is varied, and where backward writes
 };
 
+/// How far gradients are from central differences.
 struct GradientReport {
+  /// Of one weight or input.
   struct Row {
-    std::string name;
-    double error;  ///< |exact - numeric| / max(|exact|, |numeric|), in Euclidean norm over the whole matrix
-    double norm;   ///< of the numeric gradient
+    std::string name;  ///< what it is called in the report
+    double error;      ///< |exact - numeric| / max(|exact|, |numeric|), in Euclidean norm over the whole matrix
+    double norm;       ///< of the numeric gradient
   };
   std::vector<Row> rows;  ///< one for each trained weight of the layout and each input
 
+  /// The largest error of all.
   double worst() const { return of_worst().error; }
+  /// Where that is.
   std::string worst_name() const { return of_worst().name; }
 
  private:

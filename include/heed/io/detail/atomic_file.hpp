@@ -1,5 +1,4 @@
 #pragma once
-#include <atomic>
 #include <cstdio>
 #include <utility>
 #if !defined(_WIN32)
@@ -7,6 +6,7 @@
 #endif
 
 #include "heed/io/detail/file_error.hpp"
+#include "heed/io/detail/unique_name.hpp"
 
 namespace heed::detail {
 
@@ -48,13 +48,7 @@ class AtomicFile {
 
  private:
   static std::filesystem::path temporary_beside(const std::filesystem::path& target) {
-    static std::atomic<unsigned> counter{0};
-#if !defined(_WIN32)
-    const long process = long(::getpid());
-#else
-    const long process = 0;
-#endif
-    return target.parent_path() / (".heed-" + std::to_string(process) + "-" + std::to_string(counter++) + ".tmp");
+    return target.parent_path() / (".heed-" + unique_name('-') + ".tmp");
   }
 
   std::filesystem::path target_, temporary_;

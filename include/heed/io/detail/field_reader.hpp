@@ -1,45 +1,23 @@
 #pragma once
 #include <concepts>
 
+#include "heed/io/detail/entry_file.hpp"
 #include "heed/io/detail/field_walk.hpp"
-#include "heed/io/detail/safetensors_header.hpp"
 #include "heed/io/detail/unfit_number.hpp"
 
 namespace heed::detail {
 
-/// A file of entries, read as a whole.
-class EntryFile {
- public:
-  explicit EntryFile(const std::filesystem::path& path) {
-    InputFile file(path);
-    tensors_ = read_safetensors_header(file);
-    body_.resize(file.rest());
-    file.read(body_.data(), body_.size());
-  }
-  const std::vector<TensorInfo>& tensors() const { return tensors_; }
-  const TensorInfo* find(const std::string& name) const {
-    const auto t = std::lower_bound(tensors_.begin(), tensors_.end(), name,
-                                    [](const TensorInfo& info, const std::string& n) { return info.name < n; });
-    return t == tensors_.end() || t->name != name ? nullptr : &*t;
-  }
-  const char* data(const TensorInfo& t) const { return body_.data() + t.begin; }
-
- private:
-  std::vector<TensorInfo> tensors_;
-  std::string body_;
-};
-
 /// Replaces fields by what a file says, which must have been checked.
 class FieldReader {
  public:
-  explicit FieldReader(const EntryFile& file) : file_(file) {}
+  explicit FieldReader(EntryFile& file) : file_(file) {}
 
-  void block(const Described& field, void* data) { copy(*file_.find(field.name), data); }
+  void block(const Described& field, void* data) { file_.read(*file_.find(field.name), data); }
   template <class T>
   void vector(const Described& field, std::vector<T>& values) {
     const TensorInfo& t = *file_.find(field.name);
     values.resize(std::size_t(t.shape[0]));
-    copy(t, values.data());
+    file_.read(t, values.data());
   }
   bool same(const Described&, std::int64_t) { return true; }
   template <class T>
@@ -48,16 +26,13 @@ class FieldReader {
   }
 
  private:
-  void copy(const TensorInfo& t, void* to) const {
-    if (t.end > t.begin) std::memcpy(to, file_.data(t), std::size_t(t.end - t.begin));
-  }
-  const EntryFile& file_;
+  EntryFile& file_;
 };
 
 /// Compares fields with a file, and changes nothing.
 class FieldChecker {
  public:
-  explicit FieldChecker(const EntryFile& file) : file_(file), expected_(file.tensors().size()) {}
+  explicit FieldChecker(EntryFile& file) : file_(file), expected_(file.tensors().size()) {}
 
   void block(const Described& field, const void*) { expect(field, false); }
   template <class T>
@@ -67,7 +42,7 @@ class FieldChecker {
   bool same(const Described& field, std::int64_t number) {
     if (const TensorInfo* t = expect(field, false)) {
       std::int64_t in_file = 0;
-      std::memcpy(&in_file, file_.data(*t), sizeof in_file);
+      file_.read(*t, &in_file);
       if (in_file == number) return true;
       report(field.name + " is " + std::to_string(in_file) + ", expected " + std::to_string(number));
     }
@@ -117,8 +92,12 @@ class FieldChecker {
     if (t->dtype != field.dtype || t->shape != shape)
       return report(field.name + " is " + shown(t->dtype) + " " + shown(t->shape) + ", expected " + type +
                     (free_length ? " of any length" : ""));
-    if (const auto number = unfit_number(t->dtype, file_.data(*t), t->end - t->begin))
-      return report(field.name + " has a value that is not finite, number " + std::to_string(*number));
+    std::optional<std::uint64_t> unfit;
+    file_.each_block(*t, [&](std::uint64_t first, const char* bytes, std::uint64_t size) {
+      if (const auto number = unfit_number(t->dtype, bytes, size)) unfit = first + *number;
+      return !unfit;
+    });
+    if (unfit) return report(field.name + " has a value that is not finite, number " + std::to_string(*unfit));
     return t;
   }
   const TensorInfo* report(const std::string& problem) {
@@ -126,7 +105,7 @@ class FieldChecker {
     return nullptr;
   }
 
-  const EntryFile& file_;
+  EntryFile& file_;
   std::vector<bool> expected_;
   std::string problems_;
   std::size_t problem_count_ = 0;

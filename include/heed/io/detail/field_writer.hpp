@@ -52,8 +52,9 @@ class FieldWriter {
   std::vector<std::size_t> place() {
     std::vector<std::size_t> order(tensors_.size());
     std::iota(order.begin(), order.end(), std::size_t(0));
-    std::stable_sort(order.begin(), order.end(),
-                     [&](auto a, auto b) { return tensors_[a].item_size() > tensors_[b].item_size(); });
+    std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+      return std::pair(tensors_[b].item_size(), a) < std::pair(tensors_[a].item_size(), b);
+    });
     std::uint64_t end = 0;
     for (std::size_t i : order) {
       tensors_[i].begin = end;

@@ -1,6 +1,7 @@
 #pragma once
 #include <algorithm>
 
+#include "heed/detail/name_pattern.hpp"
 #include "heed/io/detail/input_file.hpp"
 #include "heed/io/detail/safetensors_parser.hpp"
 
@@ -60,15 +61,6 @@ inline std::vector<TensorInfo> read_safetensors_header(InputFile& file, Metadata
   check_sizes(file.path(), tensors, file.rest());
   check_cover(file.path(), tensors, file.rest());
   return tensors;
-}
-
-/// Whether a name is a pattern's, in which * stands for any text and ? for any one character.
-inline bool named(std::string_view pattern, std::string_view name) {
-  if (pattern.empty()) return name.empty();
-  if (pattern.front() == '*')
-    return named(pattern.substr(1), name) || (!name.empty() && named(pattern, name.substr(1)));
-  return !name.empty() && (pattern.front() == '?' || pattern.front() == name.front()) &&
-         named(pattern.substr(1), name.substr(1));
 }
 
 /// A weight that is to be read, and its place in the file.
