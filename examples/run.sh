@@ -7,7 +7,12 @@ root=$(cd -P "$(dirname "$0")/.." && pwd)
 list() {
   echo "usage: sh examples/run.sh NAME [options]"
   echo "examples:"
-  sources "$root/examples" | sed 's/^/  /'
+  { sources "$root/examples"; scripts; } | sed 's/^/  /'
+}
+
+# Examples with a script of their own: directories.
+scripts() {
+  for script in "$root"/examples/*/run.sh; do basename "$(dirname "$script")"; done
 }
 
 if [ $# -eq 0 ]; then
@@ -16,6 +21,7 @@ if [ $# -eq 0 ]; then
 fi
 example=$1
 shift
+if scripts | grep -qFx -e "$example"; then exec sh "$root/examples/$example/run.sh" "$@"; fi
 if ! sources "$root/examples" | grep -qFx -e "$example"; then
   say "there is no example '$example'"
   list >&2
