@@ -1,5 +1,7 @@
 #include <cstdio>
 #include <heed/heed.hpp>
+#include <heed/io/onnx.hpp>
+#include <heed/io/safetensors.hpp>
 
 int other();
 
@@ -8,6 +10,9 @@ int main() {
   heed::Agent<heed::AttentionPolicy<float>> agent({.observation = 4, .actions = 2}, 1);
   heed::Reinforce trainer(agent, world, {.batch = 2});
   trainer.iterate();
+  heed::save("policy.safetensors", agent);
+  heed::load("policy.safetensors", agent);
+  heed::to_onnx(agent, "policy.onnx");
   std::printf("heed is usable here: mean return %.1f\n", trainer.mean_return());
   return other();
 }

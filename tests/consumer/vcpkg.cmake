@@ -1,0 +1,43 @@
+# What vcpkg does with the port, as far as that goes without vcpkg:  cmake -D CURRENT_PORT_DIR=... -D WORK=... -P vcpkg.cmake
+# The port is run; its functions are these, which do what vcpkg's documentation says of them.
+set(PORT heed)
+set(CURRENT_PACKAGES_DIR "${WORK}/packages")
+
+function(run)
+  execute_process(COMMAND ${ARGN} COMMAND_ERROR_IS_FATAL ANY OUTPUT_QUIET)
+endfunction()
+function(vcpkg_cmake_configure)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" SOURCE_PATH OPTIONS)
+  run("${CMAKE_COMMAND}" -S "${arg_SOURCE_PATH}" -B "${WORK}/build" "-DCMAKE_INSTALL_PREFIX=${CURRENT_PACKAGES_DIR}"
+      ${arg_OPTIONS})
+endfunction()
+function(vcpkg_cmake_install)
+  run("${CMAKE_COMMAND}" --install "${WORK}/build")
+endfunction()
+function(vcpkg_cmake_config_fixup)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" CONFIG_PATH "")
+  file(RENAME "${CURRENT_PACKAGES_DIR}/${arg_CONFIG_PATH}" "${CURRENT_PACKAGES_DIR}/share/${PORT}")
+endfunction()
+function(vcpkg_fixup_pkgconfig)
+  if(NOT EXISTS "${CURRENT_PACKAGES_DIR}/share/pkgconfig/heed.pc")
+    message(FATAL_ERROR "the port installs no heed.pc")
+  endif()
+endfunction()
+function(vcpkg_install_copyright)
+  cmake_parse_arguments(PARSE_ARGV 0 arg "" "" FILE_LIST)
+  file(INSTALL ${arg_FILE_LIST} DESTINATION "${CURRENT_PACKAGES_DIR}/share/${PORT}" RENAME copyright)
+endfunction()
+
+include("${CURRENT_PORT_DIR}/portfile.cmake")
+
+# vcpkg's own check after a build: no empty directories, nothing for debugging, the licence, headers.
+foreach(wanted include/heed/heed.hpp share/heed/copyright share/heed/usage share/heed/heedConfig.cmake)
+  if(NOT EXISTS "${CURRENT_PACKAGES_DIR}/${wanted}")
+    message(FATAL_ERROR "the port installs no ${wanted}")
+  endif()
+endforeach()
+foreach(unwanted debug share/cmake share/doc lib)
+  if(EXISTS "${CURRENT_PACKAGES_DIR}/${unwanted}")
+    message(FATAL_ERROR "the port leaves ${unwanted}")
+  endif()
+endforeach()
