@@ -169,7 +169,8 @@ class Layout : public LayoutSizes {
 
   /// Weights of these names stay as they are: * stands for any text, ? for any one character, | between several patterns, !
   /// before the first for all but theirs. Of a policy that was trained before, freeze("!policy.*|value.*") leaves the heads
-  /// to learn. Optimizers, shards and trainers ask for it when they are made; who clips without them, clips with what is frozen. Returns how many weights it were; none is an error.
+  /// to learn. Optimizers, shards and trainers ask for it when they are made; who clips a gradient that no shards summed
+  /// clips it with what is frozen. Returns how many weights it were; none is an error.
   std::size_t freeze(std::string_view pattern) { return set_frozen("freeze", pattern, true); }
   /// They learn again, by what is made from now on.
   std::size_t unfreeze(std::string_view pattern) { return set_frozen("unfreeze", pattern, false); }

@@ -75,7 +75,8 @@ class Svg {
   static std::string is(const char* name, double value) { return is(name, length(value)); }
   static std::string list(const Points& points) {
     std::string all;
-    for (const auto& [x, y] : points) all += (all.empty() ? "" : " ") + length(x) + "," + length(y);
+    for (const auto& [x, y] : points)
+      all.append(all.empty() ? "" : " ").append(length(x)).append(",").append(length(y));
     return all;
   }
 
