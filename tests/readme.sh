@@ -57,13 +57,30 @@ awk -v work="$work" '
 ' "$@" >"$work/blocks"
 cat "$work/summary"
 
+# compile FILE: beside it, as FILE.out
+compile() {
+  ${CXX:-c++} -std=c++20 -O1 -pthread -I "$root/include" -I "$work/run" -isystem "$eigen" "$1" -o "$1.out"
+}
+
+# All at once as far as it goes: a program may need what one before it writes, and is compiled when its turn comes.
+eigen=$(eigen_include)
+say "compiling"
+running=0
+for file in "$work"/*.cpp; do
+  [ -f "$file" ] || continue
+  compile "$file" 2>/dev/null &
+  running=$((running + 1))
+  if [ $((running % $(cores))) -eq 0 ]; then wait; fi
+done
+wait
+
 tab=$(printf '\t')
 while IFS=$tab read -r file where <&3; do
   say "$where"
   case $file in
     *.cpp)
-      ${CXX:-c++} -std=c++20 -O1 -pthread -I "$root/include" -I "$work/run" -isystem "$(eigen_include)" "$file" -o "$work/program"
-      (cd "$work/run" && "$work/program") || die "$where: the program failed"
+      [ -x "$file.out" ] || compile "$file"
+      (cd "$work/run" && "$file.out") || die "$where: the program failed"
       ;;
     *.sh)
       sh -eux "$file" || die "$where: a command failed"
