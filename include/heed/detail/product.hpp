@@ -165,7 +165,7 @@ void product_rows(Index i, Index m, Index n, Index depth, const S* a, Index lda,
     const bool worth_packing = n >= 48 && lda >= 128;  // read again and again, and far apart
     if (A == Stored::as_is && rows == height && !worth_packing)
       return product_strip<Size, H, B>(rows, n, depth, a + i, lda, b, ldb, c + i, ldc, f.from(i, 0));
-    alignas(64) S packed[height * product_panel];  // contiguous and of full height
+    alignas(64) S packed[height * product_panel];  // contiguous and of full height, no register across two cache lines
     if (rows < height) std::fill(packed, packed + height * depth, S(0));
     if (A == Stored::transposed)
       transpose(rows, depth, a + i * lda, lda, packed, height);

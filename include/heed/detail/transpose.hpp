@@ -1,13 +1,15 @@
 #pragma once
+#include <algorithm>
+
 #include "heed/detail/packet.hpp"
 
 namespace heed::detail {
 
 using Eigen::Index;
 
-/// to(i, j) = from(j, i), or what is there and that. to: rows x cols, both column-major. In squares of the widest register, what
-/// is left over in those of narrower ones.
-template <class S, int Size = int(Packet<S>::size)>
+/// to(i, j) = from(j, i), or what is there and that. to: rows x cols, both column-major. In squares of at most 8 x 8, for the
+/// widest registers take more shuffles than the narrower ones next to them; what is left over in smaller squares.
+template <class S, int Size = int(std::min(Packet<S>::size, Index(8)))>
 void transpose(Index rows, Index cols, const S* from, Index from_stride, S* to, Index to_stride, bool add = false) {
   using P = Packet<S, Size>;
   const Index whole_rows = rows / P::size * P::size, whole_cols = cols / P::size * P::size;
