@@ -54,9 +54,10 @@ class Adam {
       const auto update = [=](auto&& p1, auto&& m1, auto&& v1, const auto& p0, const auto& m0, const auto& v0,
                               const auto& gi) {
         using std::sqrt;
-        const auto mi = b1 * m0 + c1 * gi, vi = b2 * v0 + c2 * (gi * gi);
+        const auto vi = b2 * v0 + c2 * (gi * gi), spread = root * sqrt(vi) + epsilon;
+        const auto mi = b1 * m0 + c1 * gi;
+        p1 = kept * p0 - eta * mi / spread;
         m1 = mi, v1 = vi;
-        p1 = kept * p0 - eta * mi / (root * sqrt(vi) + epsilon);
       };
       // The same numbers, written and read.
       S *const pi = p.data() + offset, *const mi = m.data() + offset, *const vi = v.data() + offset;
