@@ -36,6 +36,13 @@ inline std::string held(double reached, double wanted, const char* unit = "") {
   return number(reached) + unit + (reached < wanted ? ", **below " + number(wanted) + unit + "**" : "");
 }
 
+/// How many times LibTorch; where more was asked for, what share of the limit that would take.
+inline std::string ratio(const Result& r, double limit) {
+  const double wanted = least(r.task), reached = r.graph.native_ratio;
+  if (reached >= wanted || limit == 0) return held(reached, wanted);
+  return held(reached, wanted) + ", which is " + number(100 * limit * wanted / r.graph.time.median) + " % of the limit";
+}
+
 inline void print_head() {
   std::printf(
       "| work | LibTorch, µs | heed, µs | times LibTorch | heed without -march=native, µs | times LibTorch | GFLOP/s "
@@ -45,12 +52,13 @@ inline void print_head() {
 
 inline void print_row(const Result& r, const Limits& limits) {
   const Cost c = cost(r.task);
-  const double rate = 2e-9 * c.multiply_adds / r.native.median, share = limits.seconds(c) / r.native.median;
+  const double limit = limits.seconds(c);
+  const double rate = 2e-9 * c.multiply_adds / r.native.median, share = limit / r.native.median;
   std::string row = "| " + name(r.task);
   for (const std::string& cell :
-       {time(r.graph.time), time(r.native), held(r.graph.native_ratio, least(r.task)), time(r.plain),
-        held(r.graph.plain_ratio, 0), held(rate, 0), held(100 * share, 100 * least_share(r.task), " %"), r.graph.name,
-        time(r.preallocated.time), held(r.preallocated.native_ratio, 0)})
+       {time(r.graph.time), time(r.native), ratio(r, limit), time(r.plain), held(r.graph.plain_ratio, 0), held(rate, 0),
+        held(100 * share, 100 * least_share(r.task), " %"), r.graph.name, time(r.preallocated.time),
+        held(r.preallocated.native_ratio, 0)})
     row += " | " + cell;
   std::printf("%s |\n", row.c_str());
   std::fflush(stdout);
