@@ -54,9 +54,10 @@ struct AttentionHeads {
   Index keys() const { return of.k.cols(); }
   auto score(Index h) {
     const Index first = shared(h) * e;
-    return DotProductScore<S>(of.q.middleRows(h * e, e), of.k.middleRows(first, e), to.q.part(h * e, e, 0, of.q.cols()),
+    return DotProductScore<S>(queries(h), of.k.middleRows(first, e), to.q.part(h * e, e, 0, of.q.cols()),
                               to.k.part(first, e, 0, keys()), scale, position(h), sight);
   }
+  Read<S> queries(Index h) const { return of.q.middleRows(h * e, e); }
   Read<S> values(Index h) const { return of.v.middleRows(shared(h) * ev, ev); }
   Gradient<S> values_gradient(Index h) { return to.v.part(shared(h) * ev, ev, 0, keys()); }
   auto factor(Index h) const {

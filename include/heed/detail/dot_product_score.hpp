@@ -54,9 +54,14 @@ struct DotProductScore {
                   const Sight& sight_ = {})
       : q(q_), k(k_), dq(dq_), dk(dk_), scale(scale_), position(std::move(position_)), sight(sight_) {}
 
+  const Read<S>& queries() const { return q; }
+  /// turned: where the queries of the block lie side by side, if they do
   template <class M>
-  void tile(Index q0, Index nq, Index k0, Index nk, M&& s) const {
-    multiply(s, k.middleCols(k0, nk).transpose(), q.middleCols(q0, nq));
+  void tile(Index q0, Index nq, Index k0, Index nk, M&& s, const S* turned = nullptr) const {
+    if (Plain<M>::IsRowMajor && turned)
+      TurnedQueries<S>::multiply(nq, turned, k.middleCols(k0, nk), s);
+    else
+      multiply(s, k.middleCols(k0, nk).transpose(), q.middleCols(q0, nq));
     if (position.kind == P::Kind::none) return;
     if (position.kind == P::Kind::relative) relative_tile(q0, nq, k0, nk, s);
     s *= scale;

@@ -15,7 +15,7 @@ namespace heed::detail {
 enum class Stored { as_is, transposed };
 
 /// So much of the depth, and so many columns, at a time: what the strips of A meet again and again stays in the cache.
-inline constexpr Index product_panel = 128, product_block = 192;
+inline constexpr Index product_panel = 256, product_block = 384;
 
 /// A matrix of one storage order: element (i, j), i going along the shorter distance.
 template <Stored order>
@@ -131,6 +131,21 @@ template <int Size, class S>
   }
 }
 
+/// A few rows of C, when rows of A and columns of B are contiguous: with the roles of both exchanged.
+template <int Size, class S>
+void product_few_rows(Index m, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
+                      Addend<S> f) {
+  constexpr Index most = 64;
+  S row[most];
+  for (Index j = 0; j < n; j += most) {
+    const Index count = std::min(most, n - j);
+    for (Index i = 0; i < m; ++i) {
+      product_dots<Size>(count, depth, b + j * ldb, ldb, a + i * lda, row, static_cast<const S*>(nullptr));
+      for (Index k = 0; k < count; ++k) c[i + (j + k) * ldc] = f ? *f.at(i, j + k) + row[k] : row[k];
+    }
+  }
+}
+
 /// A strip of C of less than a register's rows. B lies so that registers can hold columns of C instead: what comes out is C
 /// transposed, as many columns as fill two registers. Returns how many columns are done.
 template <int Size, class S>
@@ -154,6 +169,20 @@ Index product_across(Index rows, Index n, Index depth, const S* a, Index lda, co
   return j;
 }
 
+/// A strip of C of which A is copied first: contiguous and of full height, no register across two cache lines.
+template <Stored A, Stored B, int Size, int H, class S>
+void product_packed(Index rows, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
+                    Addend<S> f) {
+  constexpr Index height = H * Packet<S, Size>::size;
+  alignas(64) S packed[height * product_panel];
+  if (rows < height) std::fill(packed, packed + height * depth, S(0));
+  if (A == Stored::transposed)
+    transpose(rows, depth, a, lda, packed, height);
+  else
+    for (Index p = 0; p < depth; ++p) std::copy(a + p * lda, a + p * lda + rows, packed + p * height);
+  product_strip<Size, H, B>(rows, n, depth, packed, height, b, ldb, c, ldc, f);
+}
+
 /// The rows of C from the i-th on, in strips of registers of this size, and of narrower ones for those that are left over.
 template <Stored A, Stored B, int Size, class S>
 void product_rows(Index i, Index m, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
@@ -161,17 +190,11 @@ void product_rows(Index i, Index m, Index n, Index depth, const S* a, Index lda,
   constexpr Index size = Packet<S, Size>::size, half = Packet<S, Size>::half;
   const auto strip = [&](auto packets, Index rows) {
     constexpr int H = packets;
-    constexpr Index height = H * size;
     const bool worth_packing = n >= 48 && lda >= 128;  // read again and again, and far apart
-    if (A == Stored::as_is && rows == height && !worth_packing)
-      return product_strip<Size, H, B>(rows, n, depth, a + i, lda, b, ldb, c + i, ldc, f.from(i, 0));
-    alignas(64) S packed[height * product_panel];  // contiguous and of full height, no register across two cache lines
-    if (rows < height) std::fill(packed, packed + height * depth, S(0));
-    if (A == Stored::transposed)
-      transpose(rows, depth, a + i * lda, lda, packed, height);
+    if (A == Stored::as_is && rows == H * size && !worth_packing)
+      product_strip<Size, H, B>(rows, n, depth, a + i, lda, b, ldb, c + i, ldc, f.from(i, 0));
     else
-      for (Index p = 0; p < depth; ++p) std::copy(a + i + p * lda, a + i + p * lda + rows, packed + p * height);
-    product_strip<Size, H, B>(rows, n, depth, packed, height, b, ldb, c + i, ldc, f.from(i, 0));
+      product_packed<A, B, Size, H>(rows, n, depth, a + along<A>(i, 0, lda), lda, b, ldb, c + i, ldc, f.from(i, 0));
   };
   for (; i + 2 * size <= m; i += 2 * size) strip(std::integral_constant<int, 2>(), 2 * size);
   if (i + size <= m) strip(std::integral_constant<int, 1>(), size), i += size;
@@ -221,6 +244,8 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
       product_dots<size>(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, f.from(0, j).first);
     return;
   }
+  if (A == Stored::transposed && B == Stored::as_is && m <= 4 && depth >= size)  // a strip would be mostly empty
+    return product_few_rows<size>(m, n, depth, a, lda, b, ldb, c, ldc, f);
   if (A == Stored::as_is && B == Stored::as_is && n == 1 && depth <= product_panel) {
     const Index done = product_column<size>(m, depth, a, lda, b, c, f);
     if (done == m) return;

@@ -56,21 +56,63 @@ struct OfQueries {
   void put(Index j, const typename Packet<S>::Type& x) { Packet<S>::store(numbers + j, x); }
 };
 
+/// What the queries of a block bring or take, with queries side by side as in a tile of scores, so that nothing is packed when
+/// it meets one: number r of the query in column j at [j + r stride]. The queries of a head take a whole number of narrow
+/// registers.
+template <class S>
+struct TurnedQueries {
+  static constexpr Index stride = tile_queries;
+  /// Wider heads go as they lie, as do all where a register holds one number.
+  static constexpr Index most = lanes<S> > 1 ? 128 : 1;
+  alignas(64) S numbers[most * stride];
+
+  static bool fit(Index rows) { return lanes<S> > 1 && rows <= most; }
+  /// How many columns so many queries take.
+  static Index span(Index queries) {
+    constexpr Index narrow = Packet<S>::half;
+    return (queries + narrow - 1) / narrow * narrow;
+  }
+  S* from(Index column) { return numbers + column; }
+  /// Lays x there, and zeros up to so many columns.
+  void take(Index column, const Read<S>& x, Index columns) {
+    transpose(x.cols(), x.rows(), x.data(), x.outerStride(), from(column), stride);
+    for (Index r = 0; r < x.rows() && x.cols() < columns; ++r)
+      std::fill_n(from(column + x.cols()) + r * stride, columns - x.cols(), S(0));
+  }
+  void give(Index column, Write<S> x) {
+    transpose(x.rows(), x.cols(), from(column), stride, x.data(), x.outerStride());
+  }
+  /// A tile of x' q, for the queries of one head from where they lie on: tile(i, j) = x_i . q_j
+  template <class M>
+  static void multiply(Index queries, const S* turned, const Read<S>& x, M& tile) {
+    product<Stored::as_is, Stored::as_is>(span(queries), x.cols(), x.rows(), turned, stride, x.data(), x.outerStride(),
+                                          tile.data(), tile.outerStride(), Addend<S>());
+  }
+  /// Column j times by[j].
+  void scale(Index rows, Index columns, const OfQueries<S>& by) {
+    using P = Packet<S>;
+    for (Index r = 0; r < rows; ++r)
+      for (Index j = 0; j < columns; j += P::size)
+        P::store(from(j) + r * stride, P::multiply(P::load(from(j) + r * stride), by.from(j)));
+  }
+};
+
 /// The keys of a tile that each of its columns sees, counted within the tile. The queries of a block come once for each head
-/// that shares the tile.
+/// that shares the tile, `span` columns apart.
 template <class S>
 struct InSight {
   bool all = true;
   OfQueries<S> first, last;
 
-  InSight(const Sight& sight, Index q0, Index nq, Index k0, Index nk, Index heads = 1) {
+  InSight(const Sight& sight, Index q0, Index nq, Index k0, Index nk) : InSight(sight, q0, nq, k0, nk, 1, nq) {}
+  InSight(const Sight& sight, Index q0, Index nq, Index k0, Index nk, Index heads, Index span) {
     const auto whole = [&](Interval i) { return i.begin == k0 && i.end == k0 + nk; };
     all = whole(sight.keys(q0, k0, k0 + nk)) && whole(sight.keys(q0 + nq - 1, k0, k0 + nk));  // and all between them
     if (all) return;
     first = last = OfQueries<S>(0);
     for (Index j = 0; j < nq; ++j) {
       const Interval in = sight.keys(q0 + j, k0, k0 + nk);
-      for (Index column = j; column < heads * nq; column += nq) {
+      for (Index column = j; column < heads * span; column += span) {
         first[column] = S(in.begin - k0);
         last[column] = S(in.end - k0);
       }

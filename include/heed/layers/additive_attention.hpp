@@ -166,7 +166,6 @@ class AdditiveAttention {
               const detail::Sight& sight, Read<S> k, Write<S> y) const {
     auto of = y.middleCols(s.query, s.queries);
     auto lse_of_pair = lse_of(a, s);
-    detail::attention_start(of, lse_of_pair);
     detail::attention_forward<S>(score(p, a, s, projected), sight, k, of, lse_of_pair);
   }
   auto score(ParametersView<const S> p, ActivationsView<S> a, detail::SequencePair s, Read<S> keys) const {

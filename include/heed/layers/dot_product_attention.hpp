@@ -253,10 +253,11 @@ class DotProductAttention {
   void attend(ParametersView<const S> p, const Operands& of, Write<S> y, ActivationsView<S> a,
               const detail::Sight& whole, Index nearest) const {
     Write<S> lse_of = a[lse].middleCols(of.first_query, of.q.cols());
-    detail::attention_start(y, lse_of, config.sink);
+    bool fresh = !config.sink;
+    if (config.sink) y.setZero(), lse_of.setZero();  // as after a key and value of zero (PyTorch's add_zero_attn)
     each_heads(p, of, {}, a, nullptr, whole, nearest, [&](Heads&& heads) {
       const detail::Every qs = heads.queries_in;
-      detail::attention_forward<S>(heads, heads.sight, qs.of(y), qs.of(lse_of));
+      detail::attention_forward<S>(heads, heads.sight, qs.of(y), qs.of(lse_of), std::exchange(fresh, false));
     });
   }
   void attend_backward(ParametersView<const S> p, const Operands& of, const Targets& d, Read<S> y, Read<S> dy,

@@ -269,8 +269,6 @@ class LuongAttention {
   void attend(ParametersView<const S> p, const Read<S>& q, ActivationsView<S> a, detail::SequencePair s,
               const Source& of) const {
     auto context = context_of(a[joined], s, 0, s.queries);
-    auto sums = lse_of(a, s, 0, s.queries);
-    detail::attention_start(context, sums);
     each_run(a, s, of, [&](Index j, Index n, const detail::Sight& sight, const auto& factor) {
       with_score(p, q, a, nullptr, s, of, j, n, no_gradient, no_gradient, [&](const auto& score) {
         detail::attention_forward<S>(score, sight, of.h, context.middleCols(j, n), lse_of(a, s, j, n), factor);
