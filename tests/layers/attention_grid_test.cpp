@@ -265,6 +265,18 @@ TEST_CASE("attention, all settings: over several tiles of queries and keys") {
     }
 }
 
+TEST_CASE("attention, all settings: wide heads go on from what was seen") {
+  for (const NamedMask& mask : {causal(), strided(3)})
+    for (const Position& at : {Position{}, heed::alibi()})
+      for (const Index value_dim : {390, 6}) {
+        INFO(mask.name << ", values of " << value_dim);
+        auto s = placed<double>({.dim = 390, .value_dim = value_dim, .heads = 3, .memory_tokens = 1, .sink = true},
+                                mask, at);
+        s.begin({0, 5, 40});
+        check_formula(s, formula(s, s.layer.attention.attention, mask));
+      }
+}
+
 TEST_CASE("attention, all settings: nothing leaks") {
   each_combination([](const NamedMask& mask, const Position& at, const AttentionConfig& c) {
     auto s = placed<float>(c, mask, at);
