@@ -78,8 +78,11 @@ void check_many_sizes() {
   for (int i = 0; i < 40; ++i) check_sizes<S>(pick.below(41), pick.below(41), pick.below(41));
   for (const Index depth : {255, 256, 257, 511, 700})
     for (const Index m : {1, 7, 16, 19}) check_sizes<S>(m, 1 + pick.below(9), depth);
-  for (const Index n : {63, 65, 383, 385, 800})
+  for (const Index n : {64, 65, 383, 385, 800})
     for (const Index m : {1, 3, 4, 5, 18}) check_sizes<S>(m, n, 1 + pick.below(40));
+  for (const Index depth : {256, 257, 300})
+    for (const Index n : {1, 385, 800}) check_sizes<S>(5, n, depth);
+  check_sizes<S>(128, 50, 20);
 }
 
 }  // namespace

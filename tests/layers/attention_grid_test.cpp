@@ -268,9 +268,9 @@ TEST_CASE("attention, all settings: over several tiles of queries and keys") {
 TEST_CASE("attention, all settings: wide heads go on from what was seen") {
   for (const NamedMask& mask : {causal(), strided(3)})
     for (const Position& at : {Position{}, heed::alibi()})
-      for (const Index value_dim : {390, 6}) {
-        INFO(mask.name << ", values of " << value_dim);
-        auto s = placed<double>({.dim = 390, .value_dim = value_dim, .heads = 3, .memory_tokens = 1, .sink = true},
+      for (const auto& [dim, value_dim] : {std::pair<Index, Index>{390, 390}, {390, 6}, {6, 390}}) {
+        INFO(mask.name << ", width " << dim << ", values of " << value_dim);
+        auto s = placed<double>({.dim = dim, .value_dim = value_dim, .heads = 3, .memory_tokens = 1, .sink = true},
                                 mask, at);
         s.begin({0, 5, 40});
         check_formula(s, formula(s, s.layer.attention.attention, mask));

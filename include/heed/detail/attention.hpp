@@ -12,10 +12,10 @@ namespace heed::detail {
 //   score.unscaled()                        what is left to multiply it by; 1 where nothing is
 //   score.backward(q0, nq, k0, nk, ds)      adds what follows for the score's inputs; ds may be used up
 //
-// A Score whose queries are best laid side by side once for all tiles of a block has two functions for that:
+// A Score of products has two functions more, so that the queries of a block can be laid side by side once for all of its tiles:
 //
-//   score.queries()                         E x queries
-//   score.tile(q0, nq, k0, nk, s, turned)   turned: where those of the block lie side by side, or null
+//   score.queries()                           E x queries
+//   score.tile(q0, nq, k0, nk, s, of_block)   of_block: those of the block; it and s may have columns beyond nq
 //
 // What multiplies the weights after the softmax (dropout, a Gaussian around a place) is said by a Factor:
 //
@@ -54,54 +54,47 @@ void each_query_block(Index queries, F&& f) {
   });
 }
 
-/// A tile of scores; turned: its queries where they lie side by side, or null
-template <class S, class Score, class M>
-void score_tile(const Score& score, Index q0, Index nq, Index k0, Index nk, M&& s, const S* turned) {
-  if constexpr (requires { score.queries(); })
-    score.tile(q0, nq, k0, nk, s, turned);
-  else
-    score.tile(q0, nq, k0, nk, s);
+/// A tile of scores. There, if anywhere, the queries of the block lie side by side, from a column on.
+template <class S, Side side, class Score, class M>
+void score_tile(const Score& score, Index q0, Index nq, Index k0, Index nk, M&& s, SideBySide<S, side>* there,
+                Index first = 0) {
+  if constexpr (side == Side::queries && requires { score.queries(); })
+    if (there) return score.tile(q0, nq, k0, nk, s, there->map(score.queries().rows(), s.cols(), first));
+  score.tile(q0, nq, k0, nk, s);
 }
 
-/// The answers of a block of queries, of heads that share a tile, while keys are still to come. Where queries lie side by side
-/// in the tile they do so here; otherwise, and where heads are wide, answers are summed where they are to lie at last.
+/// The answers of a block of queries, of heads that share a tile, while keys are still to come: side by side as the queries are
+/// in the tile, or where they are to lie at last.
 template <class S, Side side>
 class RunningAnswers {
  public:
-  explicit RunningAnswers(Index rows) : rows_(rows), turned_(side == Side::queries && TurnedQueries<S>::fit(rows)) {}
+  explicit RunningAnswers(Index rows) : rows_(rows), here_(SideBySide<S, side>::fit(rows)) {}
 
-  /// Goes on from answers y of the head whose queries begin at this column.
-  void take(Index column, Write<S> y) {
-    if (turned_) room_.take(column, y, y.cols());
+  /// Goes on from the answers y of the head whose queries begin at this column.
+  void take(Index first, Write<S> y) {
+    if (here_) room_.take(first, y);
   }
-  void give(Index column, Write<S> y) {
-    if (turned_) room_.give(column, y);
+  void give(Index first, Write<S> y) {
+    if (here_) room_.give(first, y);
   }
-  /// y: where the answers are to lie at last. The weights may have columns beyond those of y, as turned queries do.
+  /// The weights may have columns beyond those of y.
   template <class M>
-  void add(Index column, Write<S> y, Read<S> values, const M& weights, bool add) {
-    if constexpr (side == Side::queries)
-      if (turned_) {
-        S* c = room_.from(column);
-        return product<Stored::as_is, Stored::transposed>(weights.cols(), rows_, weights.rows(), weights.data(),
-                                                          weights.outerStride(), values.data(), values.outerStride(), c,
-                                                          room_.stride, add ? Addend<S>{c, room_.stride} : Addend<S>());
-      }
-    multiply(y, values, weights.leftCols(y.cols()), add);
+  void multiply(Index first, Write<S> y, Read<S> values, const M& weights, bool add) {
+    if (here_)
+      detail::multiply(room_.map(rows_, weights.cols(), first), values, weights, add);
+    else
+      detail::multiply(y, values, weights.leftCols(y.cols()), add);
   }
-  /// Times keep. each_head(f): f(column, y) for each head
-  template <class EachHead>
-  void scale(Index columns, const OfQueries<S>& keep, EachHead&& each_head) {
-    if (turned_) return room_.scale(rows_, columns, keep);
-    each_head([&](Index column, Write<S> y) {
-      scale_columns(rows_, y.cols(), y.data(), y.outerStride(), keep.numbers + column);
-    });
+  /// Column j of all heads times by[j]; says whether it did.
+  bool scale(Index columns, const OfQueries<S>& by) {
+    if (here_) room_.scale(rows_, columns, by);
+    return here_;
   }
 
  private:
   Index rows_;
-  bool turned_;
-  TurnedQueries<S> room_;
+  bool here_;
+  SideBySide<S, side> room_;
 };
 
 /// Y = V softmax(scores) for each head, and the log-sum-exp of each query's scores, over these keys and, unless it is fresh,
@@ -116,13 +109,12 @@ template <class S, class Heads, class Lse>
 void attention_forward(Heads&& heads, const Sight& sight, Write<S> y, Lse&& lse, bool fresh) {
   const Index rows = y.rows() / heads.count();
   each_query_block<S>(y.cols(), [&](auto side, Index q0, Index nq) {
-    constexpr bool can_turn = side == Side::queries && requires { heads.queries(0); };
     AttentionTile<S, side> tile;
-    TurnedQueries<S> queries;
+    SideBySide<S, side> queries;
     RunningAnswers<S, side> answers(rows);
-    bool turned = false;
-    if constexpr (can_turn) turned = queries.fit(heads.queries(0).rows());
-    const Index span = turned ? queries.span(nq) : nq, at_once = tile_queries / span;
+    bool beside = false;
+    if constexpr (requires { heads.queries(0); }) beside = queries.fit(heads.queries(0).rows());
+    const Index span = beside ? queries.span(nq) : nq, at_once = tile_queries / span;
     for (Index first = 0; first < heads.count(); first += at_once) {
       const Index count = std::min(at_once, heads.count() - first);
       const auto each_head = [&](auto&& f) {  // f(head, its first column)
@@ -131,8 +123,10 @@ void attention_forward(Heads&& heads, const Sight& sight, Write<S> y, Lse&& lse,
       const auto out = [&](Index h) { return Write<S>(y.block(h * rows, q0, rows, nq)); };
       RunningSoftmax<S> softmax;
       const auto scale = [&] {
-        answers.scale(count * span, softmax.keep,
-                      [&](auto&& f) { each_head([&](Index h, Index column) { f(column, out(h)); }); });
+        if (answers.scale(count * span, softmax.keep)) return;
+        each_head([&](Index h, Index column) {
+          scale_columns(rows, nq, out(h).data(), y.outerStride(), softmax.keep.numbers + column);
+        });
       };
       bool empty = fresh;
       if (!fresh)
@@ -144,22 +138,25 @@ void attention_forward(Heads&& heads, const Sight& sight, Write<S> y, Lse&& lse,
             softmax.sum[column + j] = before == softmax.nothing ? S(0) : S(1);
           }
         });
-      if constexpr (can_turn)
-        if (turned)
-          each_head([&](Index h, Index column) { queries.take(column, heads.queries(h).middleCols(q0, nq), span); });
+      if constexpr (requires { heads.queries(0); })
+        if (beside)
+          each_head([&](Index h, Index column) {
+            queries.take(column, heads.queries(h).middleCols(q0, nq));
+            queries.clear(heads.queries(h).rows(), column + nq, column + span);
+          });
       each_key_tile(sight.keys_of_block(q0, nq, heads.keys()), [&](Index k0, Index nk) {
         auto weights = tile.map(nk, count * span);
         S unscaled = 1;
         each_head([&](Index h, Index column) {
           const auto& score = heads.score(h);
-          score_tile(score, q0, nq, k0, nk, tile.map(nk, nq, column), turned ? queries.from(column) : nullptr);
+          score_tile(score, q0, nq, k0, nk, tile.map(nk, span, column), beside ? &queries : nullptr, column);
           unscaled = score.unscaled();
         });
         softmax.take(weights, unscaled, InSight<S>(sight, q0, nq, k0, nk, count, span));
         if (!empty) scale();
         each_head([&](Index h, Index column) {
           heads.factor(h).apply(q0, nq, k0, nk, tile.map(nk, nq, column));
-          answers.add(column, out(h), heads.values(h).middleCols(k0, nk), tile.map(nk, span, column), !empty);
+          answers.multiply(column, out(h), heads.values(h).middleCols(k0, nk), tile.map(nk, span, column), !empty);
         });
         empty = false;
       });
@@ -208,31 +205,33 @@ void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, c
   each_query_block<S>(y.cols(), [&](auto side, Index q0, Index nq) {
     AttentionTile<S, side> weights_tile, slope_tile;
     OfQueries<S> shared(0), lse_of(0);
-    TurnedQueries<S> queries, turned_dout;
-    const S* turned = nullptr;
-    if constexpr (side == Side::queries && requires { score.queries(); })
-      if (queries.fit(score.queries().rows())) {
-        queries.take(0, score.queries().middleCols(q0, nq), queries.span(nq));
-        turned = queries.from(0);
-      }
+    SideBySide<S, side> queries, slopes;
+    const auto lay = [&](auto& there, const auto& x) {
+      const bool fits = there.fit(x.rows());
+      if (fits) there.take(0, x), there.clear(x.rows(), nq, there.span(nq));
+      return fits;
+    };
+    const auto dout = dy.middleCols(q0, nq);
+    const bool dout_beside = lay(slopes, dout);
+    bool beside = false;
+    if constexpr (requires { score.queries(); }) beside = lay(queries, score.queries().middleCols(q0, nq));
     for (Index j = 0; j < nq; ++j) {
       product_dots<int(lanes<S>)>(1, y.rows(), y.col(q0 + j).data(), 0, dy.col(q0 + j).data(), &shared[j],
                                   static_cast<const S*>(nullptr));
       lse_of[j] = lse(q0 + j);
     }
-    const auto dout = dy.middleCols(q0, nq);
-    const bool turns = side == Side::queries && turned_dout.fit(dy.rows());
-    if (turns) turned_dout.take(0, dout, turned_dout.span(nq));
     each_key_tile(sight.keys_of_block(q0, nq, v.cols()), [&](Index k0, Index nk) {
+      const auto columns = [&](bool there) { return there ? queries.span(nq) : nq; };
       auto weights = weights_tile.map(nk, nq), slope = slope_tile.map(nk, nq);
       const auto values_backward = [&](const auto& used) {
         if (dv.wanted()) multiply(dv.middleCols(k0, nk), dout, used.transpose(), true);
-        if (turns)
-          turned_dout.multiply(nq, turned_dout.from(0), v.middleCols(k0, nk), slope);
+        const auto keys = v.middleCols(k0, nk).transpose();
+        if (dout_beside)
+          multiply(slope_tile.map(nk, columns(true)), keys, slopes.map(v.rows(), columns(true), 0));
         else
-          multiply(slope, v.middleCols(k0, nk).transpose(), dout);
+          multiply(slope, keys, dout);
       };
-      score_tile(score, q0, nq, k0, nk, weights, turned);
+      score_tile(score, q0, nq, k0, nk, weights_tile.map(nk, columns(beside)), beside ? &queries : nullptr);
       softmax_of<S>(weights, score.unscaled(), lse_of, InSight<S>(sight, q0, nq, k0, nk));
       if (factor.active()) {
         AttentionTile<S, side> used_tile;

@@ -55,20 +55,14 @@ struct DotProductScore {
       : q(q_), k(k_), dq(dq_), dk(dk_), scale(scale_), position(std::move(position_)), sight(sight_) {}
 
   const Read<S>& queries() const { return q; }
-  /// turned: where the queries of the block lie side by side, if they do
   template <class M>
-  void tile(Index q0, Index nq, Index k0, Index nk, M&& s, const S* turned = nullptr) const {
-    if (Plain<M>::IsRowMajor && turned)
-      TurnedQueries<S>::multiply(nq, turned, k.middleCols(k0, nk), s);
-    else
-      multiply(s, k.middleCols(k0, nk).transpose(), q.middleCols(q0, nq));
-    if (position.kind == P::Kind::none) return;
-    if (position.kind == P::Kind::relative) relative_tile(q0, nq, k0, nk, s);
-    s *= scale;
-    if (position.kind == P::Kind::steps)
-      each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope * steps(q0 + j, k0 + i); });
-    if (position.kind == P::Kind::places)
-      each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope * apart(q0 + j, k0 + i); });
+  void tile(Index q0, Index nq, Index k0, Index nk, M&& s) const {
+    tile(q0, nq, k0, nk, s, q.middleCols(q0, nq));
+  }
+  template <class M, class Q>
+  void tile(Index q0, Index nq, Index k0, Index nk, M&& s, const Q& of_block) const {
+    multiply(s, k.middleCols(k0, nk).transpose(), of_block);
+    if (position.kind != P::Kind::none) add_position(q0, nq, k0, nk, s);
   }
   /// The tile stays unscaled where no position adds to it: the softmax multiplies on its way.
   S unscaled() const { return position.kind == P::Kind::none ? scale : S(1); }
@@ -87,6 +81,15 @@ struct DotProductScore {
   static void each(Index nq, Index nk, F&& f) {
     for (Index j = 0; j < nq; ++j)
       for (Index i = 0; i < nk; ++i) f(i, j);
+  }
+  template <class M>
+  void add_position(Index q0, Index nq, Index k0, Index nk, M& s) const {
+    if (position.kind == P::Kind::relative) relative_tile(q0, nq, k0, nk, s);
+    s *= scale;
+    if (position.kind == P::Kind::steps)
+      each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope * steps(q0 + j, k0 + i); });
+    if (position.kind == P::Kind::places)
+      each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope * apart(q0 + j, k0 + i); });
   }
   S steps(Index query, Index key) const { return S(std::abs(sight.distance(query, key))); }
   S apart(Index query, Index key) const {

@@ -131,7 +131,7 @@ template <int Size, class S>
   }
 }
 
-/// A few rows of C, when rows of A and columns of B are contiguous: with the roles of both exchanged.
+/// A few rows of C, where rows of A and columns of B are contiguous: columns of B take the place of rows.
 template <int Size, class S>
 void product_few_rows(Index m, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
                       Addend<S> f) {
@@ -244,7 +244,7 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
       product_dots<size>(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, f.from(0, j).first);
     return;
   }
-  if (A == Stored::transposed && B == Stored::as_is && m <= 4 && depth >= size)  // a strip would be mostly empty
+  if (A == Stored::transposed && B == Stored::as_is && m <= size / 4 && depth >= size)  // a strip would be mostly empty
     return product_few_rows<size>(m, n, depth, a, lda, b, ldb, c, ldc, f);
   if (A == Stored::as_is && B == Stored::as_is && n == 1 && depth <= product_panel) {
     const Index done = product_column<size>(m, depth, a, lda, b, c, f);

@@ -56,45 +56,47 @@ struct OfQueries {
   void put(Index j, const typename Packet<S>::Type& x) { Packet<S>::store(numbers + j, x); }
 };
 
-/// What the queries of a block bring or take, with queries side by side as in a tile of scores, so that nothing is packed when
-/// it meets one: number r of the query in column j at [j + r stride]. The queries of a head take a whole number of narrow
-/// registers.
-template <class S>
-struct TurnedQueries {
-  static constexpr Index stride = tile_queries;
-  /// Wider heads go as they lie, as do all where a register holds one number.
-  static constexpr Index most = lanes<S> > 1 ? 128 : 1;
-  alignas(64) S numbers[most * stride];
-
-  static bool fit(Index rows) { return lanes<S> > 1 && rows <= most; }
-  /// How many columns so many queries take.
+/// What the queries of a block bring or take, rows x queries, with queries side by side as in a tile of scores, so that nothing
+/// is packed when it meets one. Only heads up to a width have room, and only where queries lie side by side in the tile.
+template <class S, Side side>
+class SideBySide {
+ public:
+  static bool fit(Index rows) { return 0 < rows && rows <= most; }
+  /// How many columns so many queries take: a whole number of narrow registers.
   static Index span(Index queries) {
     constexpr Index narrow = Packet<S>::half;
     return (queries + narrow - 1) / narrow * narrow;
   }
-  S* from(Index column) { return numbers + column; }
-  /// Lays x there, and zeros up to so many columns.
-  void take(Index column, const Read<S>& x, Index columns) {
-    transpose(x.cols(), x.rows(), x.data(), x.outerStride(), from(column), stride);
-    for (Index r = 0; r < x.rows() && x.cols() < columns; ++r)
-      std::fill_n(from(column + x.cols()) + r * stride, columns - x.cols(), S(0));
+  /// So many columns from one on.
+  Tile<S, Side::queries> map(Index rows, Index columns, Index first) {
+    return {numbers_ + first, rows, columns, Eigen::OuterStride<>(tile_queries)};
   }
-  void give(Index column, Write<S> x) {
-    transpose(x.rows(), x.cols(), from(column), stride, x.data(), x.outerStride());
+  /// Lays x there, from a column on.
+  void take(Index first, const Read<S>& x) {
+    transpose(x.cols(), x.rows(), x.data(), x.outerStride(), numbers_ + first, tile_queries);
   }
-  /// A tile of x' q, for the queries of one head from where they lie on: tile(i, j) = x_i . q_j
-  template <class M>
-  static void multiply(Index queries, const S* turned, const Read<S>& x, M& tile) {
-    product<Stored::as_is, Stored::as_is>(span(queries), x.cols(), x.rows(), turned, stride, x.data(), x.outerStride(),
-                                          tile.data(), tile.outerStride(), Addend<S>());
+  void give(Index first, Write<S> x) const {
+    transpose(x.rows(), x.cols(), numbers_ + first, tile_queries, x.data(), x.outerStride());
+  }
+  /// Zeros in columns that no query takes, so that what comes of them is a number.
+  void clear(Index rows, Index first, Index last) {
+    for (Index r = 0; r < rows && first < last; ++r)
+      std::fill(numbers_ + r * tile_queries + first, numbers_ + r * tile_queries + last, S(0));
   }
   /// Column j times by[j].
   void scale(Index rows, Index columns, const OfQueries<S>& by) {
     using P = Packet<S>;
     for (Index r = 0; r < rows; ++r)
-      for (Index j = 0; j < columns; j += P::size)
-        P::store(from(j) + r * stride, P::multiply(P::load(from(j) + r * stride), by.from(j)));
+      for (Index j = 0; j < columns; j += P::size) {
+        S* at = numbers_ + r * tile_queries + j;
+        P::store(at, P::multiply(P::load(at), by.from(j)));
+      }
   }
+
+ private:
+  /// 16 KB, for a stack may be small.
+  static constexpr Index most = lanes<S> > 1 && side == Side::queries ? 512 / Index(sizeof(S)) : 0;
+  alignas(64) S numbers_[std::max(most, Index(1)) * (most > 0 ? tile_queries : 1)];
 };
 
 /// The keys of a tile that each of its columns sees, counted within the tile. The queries of a block come once for each head

@@ -164,9 +164,7 @@ class AdditiveAttention {
  private:
   void attend(ParametersView<const S> p, ActivationsView<S> a, detail::SequencePair s, Read<S> projected,
               const detail::Sight& sight, Read<S> k, Write<S> y) const {
-    auto of = y.middleCols(s.query, s.queries);
-    auto lse_of_pair = lse_of(a, s);
-    detail::attention_forward<S>(score(p, a, s, projected), sight, k, of, lse_of_pair);
+    detail::attention_forward<S>(score(p, a, s, projected), sight, k, y.middleCols(s.query, s.queries), lse_of(a, s));
   }
   auto score(ParametersView<const S> p, ActivationsView<S> a, detail::SequencePair s, Read<S> keys) const {
     return detail::AdditiveScore<S>{a[projected_query].middleCols(s.query, s.queries), keys, p[v]};

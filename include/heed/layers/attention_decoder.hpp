@@ -186,9 +186,8 @@ class AttentionDecoder {
   }
 
   void attend(ParametersView<const S> p, detail::Lockstep::Place at, const Source& of, ActivationsView<S> a) const {
-    auto c = a[input].middleCols(at.now, 1).bottomRows(source_dim());
-    auto lse = lse_of(at.now, a);
-    detail::attention_forward<S>(score(p, at.now, of.projected, a), {}, of.h, c, lse);
+    detail::attention_forward<S>(score(p, at.now, of.projected, a), {}, of.h,
+                                 a[input].middleCols(at.now, 1).bottomRows(source_dim()), lse_of(at.now, a));
   }
   void attend_backward(ParametersView<const S> p, detail::Lockstep::Place at, const Read<S>& source,
                        ActivationsView<S> a, ParametersView<S> g, Gradient<S>& dsource) const {
