@@ -50,6 +50,9 @@ void check(const char* name, double low, double high, double relative, double ab
 }
 
 constexpr auto exponential = []<class R>(const R& x) -> R { return heed::detail::exponential<typename R::Scalar>(x); };
+constexpr auto power_of_two = []<class R>(const R& x) -> R {
+  return heed::detail::power_of_two<typename R::Scalar>(x);
+};
 constexpr auto tangent = []<class R>(const R& x) -> R { return heed::detail::tangent<typename R::Scalar>(x); };
 constexpr auto sigmoid = []<class R>(const R& x) -> R { return heed::detail::sigmoid<typename R::Scalar>(x); };
 constexpr auto softplus = []<class R>(const R& x) -> R { return heed::detail::softplus<typename R::Scalar>(x); };
@@ -65,6 +68,8 @@ TEMPLATE_TEST_CASE("Elementwise: functions against the formulas in long double",
   using S = TestType;
   const double most = std::log(double(std::numeric_limits<S>::max())) - 0.01, least = -most + 2;
   check<S>("exp", least, most, 1, none, exponential, [](long double x) { return std::exp(x); });
+  const double exponents = std::numeric_limits<S>::max_exponent;
+  check<S>("2^", 2 - exponents, exponents - 0.51, 1, none, power_of_two, [](long double x) { return std::exp2(x); });
   check<S>("tanh", -25, 25, 3, 3, tangent, [](long double x) { return std::tanh(x); });
   check<S>("sigmoid", least, most, 2, 1, sigmoid, [](long double x) { return 1 / (1 + std::exp(-x)); });
   check<S>("softplus", least, 20, 2.5, 20, softplus,
@@ -85,6 +90,7 @@ TEMPLATE_TEST_CASE("Elementwise: functions of extreme numbers", "", float, doubl
   const std::vector<S> x{-infinity, -most, S(-1e4), -small, -tiny, S(-0.0), 0, tiny, small, S(1e4), most, infinity};
   using V = std::vector<S>;
   CHECK(map(x, exponential) == V{0, 0, 0, 1, 1, 1, 1, 1, 1, infinity, infinity, infinity});
+  CHECK(map(x, power_of_two) == map(x, exponential));
   CHECK(map(x, tangent) == V{-1, -1, -1, -small, -tiny, 0, 0, tiny, small, 1, 1, 1});
   const S half(0.5);
   CHECK(map(x, sigmoid) == V{0, 0, 0, half, half, half, half, half, half, 1, 1, 1});
@@ -99,7 +105,7 @@ TEMPLATE_TEST_CASE("Elementwise: functions of extreme numbers", "", float, doubl
   const auto stays = [&](auto f) {
     for (const S y : map(nan, f)) CHECK(std::isnan(y));
   };
-  stays(exponential), stays(tangent), stays(sigmoid), stays(softplus), stays(bell), stays(below);
+  stays(exponential), stays(power_of_two), stays(tangent), stays(sigmoid), stays(softplus), stays(bell), stays(below);
 
   // Overflows where it must, and not before; zero only where next to nothing is
   // left.
@@ -109,6 +115,9 @@ TEMPLATE_TEST_CASE("Elementwise: functions of extreme numbers", "", float, doubl
   CHECK(edge[0] > most * S(0.999));
   CHECK(edge[1] == infinity);
   CHECK(map(V{S(std::log((long double)small) + 0.4L)}, exponential)[0] > small);
+  const S first = std::numeric_limits<S>::max_exponent;
+  CHECK(map(V{first - 1, first - S(0.4), 2 - first, 1 - first}, power_of_two) ==
+        V{std::ldexp(S(1), int(first) - 1), infinity, small, 0});
 }
 
 TEMPLATE_TEST_CASE("Elementwise: what comes of a number does not depend on its place", "", float, double) {

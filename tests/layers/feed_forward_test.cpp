@@ -47,6 +47,14 @@ TEST_CASE("FeedForward: gradients") {
   }
 }
 
+TEST_CASE("FeedForward: more tokens than go through both layers at once") {
+  auto s = feed_forward<double>(3, 5, Nonlinearity::gelu);
+  s.begin({500, 0, 1, 300});
+  check_formula(s, formula(s, Nonlinearity::gelu));
+  check_slopes(s, formula(s, Nonlinearity::gelu));
+  check_targets(s);
+}
+
 TEST_CASE("FeedForward: names, widths and wrong shapes") {
   auto s = feed_forward<double>(4, 0, Nonlinearity::relu);
   std::string all;

@@ -173,6 +173,11 @@ class Gradient : public detail::Strided<S, D> {
     if (!adds_) block.setZero();
     return add_to(block);
   }
+  /// Columns of it, overwritten or added to as all of it is.
+  Gradient columns(Index first, Index count) {
+    if (!wanted_) return *this;
+    return {Write<S, D>(this->middleCols(first, count)), adds_};
+  }
   /// A block of it, to be added to.
   Gradient<S> part(Index row, Index rows, Index first, Index columns) {
     if (!wanted_) return detail::NoGradient{};

@@ -97,7 +97,7 @@ class RunningAnswers {
   SideBySide<S, side> room_;
 };
 
-/// Y = V softmax(scores) for each head, and the log-sum-exp of each query's scores, over these keys and, unless it is fresh,
+/// Y = V softmax(scores) for each head, and lse = log2 sum e^scores of each query, over these keys and, unless it is fresh,
 /// those that were seen before: the softmax goes on from the y and lse that are there. A query that sees nothing has y = 0 and
 /// lse = -infinity.
 ///
@@ -198,7 +198,7 @@ void attention_forward(const Score& score, const Sight& sight, Read<S> v, Write<
 /// The gradient of `attention_forward` over these keys: into the score's inputs through the score, into dv unless it is not
 /// wanted. y and lse are those of all keys.
 //
-//   P = e^(scores - lse)    W = F o P    dV += dY W'    dW = V' dY    dscores = W o dW - P (y . dy)    dlog F = W o dW
+//   P = e^scores / 2^lse    W = F o P    dV += dY W'    dW = V' dY    dscores = W o dW - P (y . dy)    dlog F = W o dW
 template <class S, class Score, class Lse, class Factor = NoFactor>
 void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, const Lse& lse, Read<S> dy,
                         Gradient<S> dv, Factor factor = {}) {

@@ -20,22 +20,33 @@ EIGEN_ALWAYS_INLINE Register<S> polynomial(const Register<S>& x, const std::arra
   return sum;
 }
 
+/// The whole number n nearest to x and 2^(n - less), 0 for the lowest n that there is and infinite for the highest, from
+/// the bits of x + whole: a sum that has no room for a fraction.
+template <class S, int less>
+struct WholePower {
+  using Bits = std::conditional_t<sizeof(S) == 4, std::uint32_t, std::uint64_t>;
+  static constexpr int fraction = std::numeric_limits<S>::digits - 1;
+  static constexpr S whole = S(1.5) * S(Bits(1) << fraction) + (std::numeric_limits<S>::max_exponent - 1 - less);
+  Register<S> n, power;
+
+  EIGEN_ALWAYS_INLINE explicit WholePower(const Register<S>& sum) : n(sum - whole) {
+    S numbers[Packet<S>::size];
+    store(numbers, sum);
+    for (S& number : numbers) number = Eigen::numext::bit_cast<S>(Eigen::numext::bit_cast<Bits>(number) << fraction);
+    power = load(numbers);
+  }
+};
+
 /// x = n log 2 + r with n whole and |r| <= log(2) / 2.  p = e^r - 1    half = 2^(n - 1), 0 at the lowest n that there is
 template <class S>
 struct Power {
   Register<S> p, half;
 
   EIGEN_ALWAYS_INLINE explicit Power(const Register<S>& x) {
-    using Bits = std::conditional_t<sizeof(S) == 4, std::uint32_t, std::uint64_t>;
-    constexpr int fraction = std::numeric_limits<S>::digits - 1, lowest = std::numeric_limits<S>::max_exponent - 2;
-    constexpr S whole = S(1.5) * S(Bits(1) << fraction) + lowest;  // what is added to it is rounded to a whole number
-    const Register<S> sum = multiply_add(x, S(1.4426950408889634), whole), n = sum - whole;
-    S numbers[Packet<S>::size];
-    store(numbers, sum);
-    for (S& number : numbers) number = Eigen::numext::bit_cast<S>(Eigen::numext::bit_cast<Bits>(number) << fraction);
-    half = load(numbers);
-    const Register<S> nearly = multiply_add(n, S(-0.693145751953125), x);  // without an error of rounding
-    const Register<S> r = multiply_add(n, S(-1.42860682030941723e-6), nearly);
+    const WholePower<S, 1> of(multiply_add(x, S(1.4426950408889634), WholePower<S, 1>::whole));
+    half = of.power;
+    const Register<S> nearly = multiply_add(of.n, S(-0.693145751953125), x);  // without an error of rounding
+    const Register<S> r = multiply_add(of.n, S(-1.42860682030941723e-6), nearly);
     p = multiply_add(r * r, polynomial<S>(r, slope()), r);
   }
 
@@ -64,6 +75,26 @@ EIGEN_ALWAYS_INLINE Register<S> exponential(const Register<S>& x) {
   const Power<S> of(min(max(x, S((2 - most) * log2)), S((most + 0.25) * log2)));
   const Register<S> y = of.p + S(1);
   return (y + y) * of.half;
+}
+
+/// 2^x within 1 epsilon, infinite where that is too large (or more than 0.7 of the largest number); 0 below 0.7 of the least
+/// normal number.
+template <class S>
+EIGEN_ALWAYS_INLINE Register<S> power_of_two(const Register<S>& x) {
+  constexpr auto slope = [] {  // (2^r - 1) / r over +-0.501
+    if constexpr (sizeof(S) == 4)
+      return std::array{0.693147188, 0.240226508, 0.0555035668, 0.00961808218, 0.00133910932, 0.00015453362};
+    else
+      return std::array{0.69314718055994530942,     0.24022650695910098765,   0.055504108664821594629,
+                        0.009618129107606540525,    0.0013333558146416749814, 0.00015403530442319544979,
+                        0.000015252733830147138069, 1.3215442232969343659e-6, 1.0178062256646542214e-7,
+                        7.0726567993629233382e-9,   4.4549983631048685699e-10};
+  }();
+  constexpr int most = std::numeric_limits<S>::max_exponent;
+  const Register<S> bounded = min(max(x, S(1 - most)), S(most));
+  const WholePower<S, 0> of(bounded + WholePower<S, 0>::whole);
+  const Register<S> r = bounded - of.n;
+  return multiply_add(polynomial<S>(r, slope), r, S(1)) * of.power;
 }
 
 /// Hyperbolic tangent within 3 epsilons: E / (E + 2), E = e^2x - 1; for float Eigen's rational function, which is quicker.

@@ -36,10 +36,18 @@ struct AttentionTile {
 template <class S>
 inline constexpr Index lanes = Packet<S>::size;
 
-/// e^x of a register.
+// A softmax of powers of two, e^score = 2^(score log2 e): the factor goes into the scale by which scores are multiplied anyway,
+// and sums, highest scores and what is kept of them are logarithms to base 2.
+
+/// What a score that is to be multiplied by the scale is multiplied by.
 template <class S>
-EIGEN_ALWAYS_INLINE auto exp_of(const typename Packet<S>::Type& x) {
-  return exponential<S>(Register<S>(x)).packet;
+S to_base_2(S scale) {
+  return scale * S(1.4426950408889634);
+}
+/// 2^x of a register.
+template <class S>
+EIGEN_ALWAYS_INLINE auto power_of(const typename Packet<S>::Type& x) {
+  return power_of_two<S>(Register<S>(x)).packet;
 }
 
 /// A number for each column of a tile.
@@ -174,11 +182,11 @@ struct RunningSoftmax {
   static constexpr S nothing = -std::numeric_limits<S>::infinity(), lowest = std::numeric_limits<S>::lowest();
   OfQueries<S> top{nothing}, sum{0}, keep;
 
-  /// Scores, once they are scaled, become e^(score - top), zero out of sight; what was summed before is to be multiplied by
+  /// Scores, once they are scaled, become 2^(score - top), zero out of sight; what was summed before is to be multiplied by
   /// `keep`.
   void take(Tile<S, Side::queries>& s, S scale, const InSight<S>& in) {
     clear_spare_lanes<S>(s);
-    const auto by = P::broadcast(scale);
+    const auto by = P::broadcast(to_base_2(scale));
     for (Index j = 0; j < s.cols(); j += lanes<S>) {
       const auto score = [&](Index i) { return in.seen(i, j, P::load(scores_at<S>(s, i, j)), nothing); };
       auto highest = P::broadcast(nothing);
@@ -186,11 +194,11 @@ struct RunningSoftmax {
       for (; i + 4 <= s.rows(); i += 4)  // by fours: a chain of maxima would wait for itself
         highest = P::max(highest, P::max(P::max(score(i), score(i + 1)), P::max(score(i + 2), score(i + 3))));
       for (; i < s.rows(); ++i) highest = P::max(highest, score(i));
-      const auto base = raise(j, P::multiply(highest, by));
+      const auto minus_base = P::negate(raise(j, P::multiply(highest, by)));
       auto total = sum.from(j);
       for (i = 0; i < s.rows(); ++i) {
         S* at = scores_at<S>(s, i, j);
-        const auto weight = in.seen(i, j, exp_of<S>(P::subtract(P::multiply(P::load(at), by), base)), S(0));
+        const auto weight = in.seen(i, j, power_of<S>(P::multiply_add(P::load(at), by, minus_base)), S(0));
         P::store(at, weight);
         total = P::add(total, weight);
       }
@@ -198,31 +206,32 @@ struct RunningSoftmax {
     }
   }
   void take(Tile<S, Side::keys>& s, S scale, const InSight<S>& in) {
-    const auto by = P::broadcast(scale);
+    const auto by = P::broadcast(to_base_2(scale));
     OfQueries<S> base(nothing);
     for (Index j = 0; j < s.cols(); ++j) {
       const TileColumn<S> column(s, j, in);
       column.hide(nothing);
       auto highest = P::broadcast(nothing);
       column.each([&](S* at) { highest = P::max(highest, P::load(at)); });
-      base[j] = P::highest(highest) * scale;
+      base[j] = P::highest(highest) * to_base_2(scale);
     }
     for (Index j = 0; j < s.cols(); j += lanes<S>) base.put(j, raise(j, base.from(j)));
     for (Index j = 0; j < s.cols(); ++j) {
+      const auto minus_base = P::broadcast(-base[j]);
       auto total = P::broadcast(S(0));
       TileColumn<S>(s, j, in).each([&](S* at) {
-        const auto weight = exp_of<S>(P::subtract(P::multiply(P::load(at), by), P::broadcast(base[j])));
+        const auto weight = power_of<S>(P::multiply_add(P::load(at), by, minus_base));
         P::store(at, weight);
         total = P::add(total, weight);
       });
       sum[j] += P::sum(total);
     }
   }
-  /// What was summed, times keep = 1 / sum, is the mean; top is the log-sum-exp.
+  /// What was summed, times keep = 1 / sum, is the mean; top is the logarithm of the sum of all e^score.
   void finish(Index columns) {
     for (Index j = 0; j < columns; j += lanes<S>) {
       keep.put(j, P::divide(P::broadcast(S(1)), P::max(sum.from(j), P::broadcast(std::numeric_limits<S>::min()))));
-      top.put(j, P::add(top.from(j), P::log(sum.from(j))));
+      top.put(j, P::multiply_add(P::log(sum.from(j)), P::broadcast(to_base_2(S(1))), top.from(j)));
     }
   }
 
@@ -233,32 +242,33 @@ struct RunningSoftmax {
   /// Returns what to subtract from scores, a number even for who has seen nothing.
   auto raise(Index j, const typename P::Type& highest) {
     const auto now = P::max(top.from(j), highest), base = P::max(now, P::broadcast(lowest));
-    keep.put(j, exp_of<S>(P::subtract(top.from(j), base)));
+    keep.put(j, power_of<S>(P::subtract(top.from(j), base)));
     sum.put(j, P::multiply(sum.from(j), keep.from(j)));
     top.put(j, now);
     return base;
   }
 };
 
-/// The softmax itself, e^(scale score - lse), of a tile; zero out of sight.
+/// The softmax itself, e^(scale score) / 2^lse, of a tile; zero out of sight.
 template <class S>
 void softmax_of(Tile<S, Side::queries>& s, S scale, const OfQueries<S>& lse, const InSight<S>& in) {
   using P = Packet<S>;
   clear_spare_lanes<S>(s);
+  const auto by = P::broadcast(to_base_2(scale));
   each_register<S>(s, [&](Index i, Index j, S* at) {
-    const auto power = P::subtract(P::multiply(P::load(at), P::broadcast(scale)), lse.from(j));
-    P::store(at, in.seen(i, j, exp_of<S>(power), S(0)));
+    const auto power = P::multiply_add(P::load(at), by, P::negate(lse.from(j)));
+    P::store(at, in.seen(i, j, power_of<S>(power), S(0)));
   });
 }
 template <class S>
 void softmax_of(Tile<S, Side::keys>& s, S scale, const OfQueries<S>& lse, const InSight<S>& in) {
   using P = Packet<S>;
+  const auto by = P::broadcast(to_base_2(scale));
   for (Index j = 0; j < s.cols(); ++j) {
     const TileColumn<S> column(s, j, in);
+    const auto minus_lse = P::broadcast(-lse[j]);
     column.hide(0);
-    column.each([&](S* at) {
-      P::store(at, exp_of<S>(P::subtract(P::multiply(P::load(at), P::broadcast(scale)), P::broadcast(lse[j]))));
-    });
+    column.each([&](S* at) { P::store(at, power_of<S>(P::multiply_add(P::load(at), by, minus_lse))); });
     column.hide(0);
   }
 }

@@ -31,25 +31,40 @@ class FeedForward {
 
   void forward(ParametersView<const S> p, Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
     check(x, "y", y, a);
-    linear1.forward(p, x, a[inner]);
-    activation.forward(a[inner], a[activated]);
-    if (kept) dropout.forward(a[activated], a[kept], a);
-    linear2.forward(p, a[used()], y);
+    each_run(x.cols(), [&](const Run& run) {
+      linear1.forward(p, run.of(x), run.of(a[inner]));
+      activation.forward(run.of(a[inner]), run.of(a[activated]));
+      if (kept) dropout.forward(a[activated], a[kept], a);
+      linear2.forward(p, run.of(a[used()]), run.of(y));
+    });
   }
 
   void backward(ParametersView<const S> p, Read<S, D> x, Read<S, D> dy, ActivationsView<S> a, ParametersView<S> g,
                 Gradient<S, D> dx) const {
     check(x, "dy", dy, a);
     detail::expect_gradient("FeedForward", "dx", dx, x.rows(), x.cols());
-    linear2.backward(p, a[used()], dy, g, a.d(used()));
-    if (kept) dropout.backward(a.d(kept), a, a.d(activated));
-    activation.backward(a[inner], a[activated], a.d(activated), a.d(inner));
-    linear1.backward(p, x, a.d(inner), g, dx);
+    each_run(x.cols(), [&](const Run& run) {
+      linear2.backward(p, run.of(a[used()]), run.of(dy), g, run.of(a.d(used())));
+      if (kept) dropout.backward(a.d(kept), a, a.d(activated));
+      activation.backward(run.of(a[inner]), run.of(a[activated]), run.of(a.d(activated)), run.of(a.d(inner)));
+      linear1.backward(p, run.of(x), run.of(a.d(inner)), g, dx.columns(run.first, run.count));
+    });
   }
 
   Node graph(Graph& g, const Node& x) const { return linear2.graph(g, activation.graph(g, linear1.graph(g, x))); }
 
  private:
+  /// Tokens that go through both layers before the next ones do, so that what lies between the layers is still in the cache.
+  struct Run {
+    Index first, count;
+    auto of(auto&& m) const { return m.middleCols(first, count); }
+  };
+  /// f(run); all tokens are one where dropout draws for them.
+  template <class F>
+  void each_run(Index tokens, F&& f) const {
+    const Index most = kept ? tokens : detail::product_block;
+    for (Index first = 0; first < tokens; first += most) f(Run{first, std::min(most, tokens - first)});
+  }
   const Columns<>& used() const { return kept ? kept : activated; }
   template <class Y>
   void check(const Read<S, D>& x, const char* what, const Y& y, ActivationsView<S> a) const {
