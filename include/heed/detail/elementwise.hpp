@@ -135,8 +135,7 @@ EIGEN_ALWAYS_INLINE Register<S> softplus(const Register<S>& x) {
 /// 1 where x > 0, else 0
 template <class S>
 EIGEN_ALWAYS_INLINE Register<S> step(const Register<S>& x) {
-  constexpr S huge = std::numeric_limits<S>::max();  // twice, for the least x that there is
-  return min(max(x * huge * huge, S(0)), S(1));
+  return where_positive(x, S(1), S(0));
 }
 
 /// The standard normal distribution: its density times sqrt(2 pi), bell = e^(-x^2 / 2), and how much of it lies below x,
@@ -158,10 +157,10 @@ struct Normal {
                           5.8725664265334132e-8, 4.0467139594366748e-8, -1.4154745790122871e-8,  -4.8525753412224157e-9,
                           1.6896247309169096e-9, 3.1181017205440982e-10};
     }();
-    bell = exponential<S>(x * x * S(-0.5));
+    bell = power_of_two<S>(x * x * S(-0.72134752044448170));  // -x^2 / 2 log2 e
     const Register<S> t = S(1) / (abs(x) * S(0.25) + S(1));
     const Register<S> tail = bell * t * polynomial<S>(t + t - S(1), Q);
-    below = multiply_add(step<S>(x), S(1) - S(2) * tail, tail);
+    below = where_positive(x, S(1) - tail, tail);
   }
 };
 

@@ -35,6 +35,11 @@ struct Packet {
     using namespace Eigen::internal;
     return pselect(pand(pcmp_le(low, at), pcmp_lt(at, high)), x, other);
   }
+  /// a where x > 0, elsewhere b.
+  static Type where_positive(const Type& x, const Type& a, const Type& b) {
+    using namespace Eigen::internal;
+    return pselect(pcmp_lt(pzero(x), x), a, b);
+  }
   static S highest(const Type& x) { return Eigen::internal::predux_max(x); }
   static S sum(const Type& x) { return Eigen::internal::predux(x); }
   /// Registers whose lanes are summed together: as many as one holds numbers, or half as many where those are more than 8.

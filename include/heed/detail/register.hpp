@@ -32,6 +32,10 @@ class Register {
   friend Register multiply_add(const Register& a, const Register& b, const Register& c) {
     return P::multiply_add(a.packet, b.packet, c.packet);
   }
+  /// a where x > 0, elsewhere b
+  friend Register where_positive(const Register& x, const Register& a, const Register& b) {
+    return P::where_positive(x.packet, a.packet, b.packet);
+  }
   S sum() const { return P::sum(packet); }
 };
 
