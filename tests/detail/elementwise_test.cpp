@@ -116,8 +116,9 @@ TEMPLATE_TEST_CASE("Elementwise: functions of extreme numbers", "", float, doubl
   CHECK(edge[1] == infinity);
   CHECK(map(V{S(std::log((long double)small) + 0.4L)}, exponential)[0] > small);
   const S first = std::numeric_limits<S>::max_exponent;
-  CHECK(map(V{first - 1, first - S(0.4), 2 - first, 1 - first}, power_of_two) ==
-        V{std::ldexp(S(1), int(first) - 1), infinity, small, 0});
+  CHECK(map(V{first - 1, first - S(0.4), 2 - first, S(1.4) - first, 1 - first}, power_of_two) ==
+        V{std::ldexp(S(1), int(first) - 1), infinity, small, 0, 0});
+  CHECK(map(V{S(1.6) - first}, power_of_two)[0] > 0);
 }
 
 TEMPLATE_TEST_CASE("Elementwise: what comes of a number does not depend on its place", "", float, double) {

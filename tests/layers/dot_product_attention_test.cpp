@@ -103,6 +103,33 @@ TEST_CASE("DotProductAttention: huge queries, keys and values") {
   }
 }
 
+TEST_CASE("DotProductAttention: of the highest of high scores nothing is lost") {
+  for (const float high : {1e2f, 1e4f, 1e6f, 1e15f}) {  // scores of high^2 and more
+    auto s = attention<float>(8, 8, 2, {});
+    s.begin({1, 20}, {1, 3});
+    for (std::size_t i = 0; i < 3; ++i) s.x[i] = random<float>(8, s.x[i].cols(), i);
+    s.x[0].array() = high;
+    s.x[1].array() = high;
+    s.x[1].middleCols(2, 2) *= -1;
+    s.forward();
+    const Tokens<float> dy = random<float>(8, 21, 5);
+    Parameters<float> g(s.layout);
+    s.backward(dy, g);
+    const std::vector<Index> queries{1, 20}, keys{1, 3};
+    for (Index i = 0, q = 0, k = 0; i < 2; q += queries[std::size_t(i)], k += keys[std::size_t(i)], ++i) {
+      const Index n = queries[std::size_t(i)];
+      for (Index head = 0; head < 2; ++head) {
+        Tokens<float> w(keys[std::size_t(i)], n);
+        s.layer.weights(s.p, s.x[0], s.x[1], s.a, i, head, w);
+        CHECK(w.row(0) == Tokens<float>::Ones(1, n));
+        CHECK(w.bottomRows(w.rows() - 1).isZero(0));
+      }
+      CHECK(s.y.middleCols(q, n) == s.x[2].col(k).replicate(1, n));
+      CHECK(s.dx[2].col(k).isApprox(dy.middleCols(q, n).rowwise().sum(), 1e-5f));
+    }
+  }
+}
+
 TEST_CASE("DotProductAttention: weights sum to one over the keys in sight") {
   for (const NamedMask& mask : masks()) {
     auto s = attention<double>(4, 6, 2, mask);

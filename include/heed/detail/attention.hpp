@@ -97,7 +97,7 @@ class RunningAnswers {
   SideBySide<S, side> room_;
 };
 
-/// Y = V softmax(scores) for each head, and lse = log2 sum e^scores of each query, over these keys and, unless it is fresh,
+/// Y = V softmax(scores) for each head, and the log-sum-exp of each query's scores, over these keys and, unless it is fresh,
 /// those that were seen before: the softmax goes on from the y and lse that are there. A query that sees nothing has y = 0 and
 /// lse = -infinity.
 ///
@@ -129,14 +129,11 @@ void attention_forward(Heads&& heads, const Sight& sight, Write<S> y, Lse&& lse,
         });
       };
       bool empty = fresh;
+      S unscaled = fresh ? S(1) : heads.score(first).unscaled();  // of all heads alike
       if (!fresh)
         each_head([&](Index h, Index column) {
           answers.take(column, out(h));
-          for (Index j = 0; j < nq; ++j) {
-            const S before = lse(h, q0 + j);
-            softmax.top[column + j] = before;
-            softmax.sum[column + j] = before == softmax.nothing ? S(0) : S(1);
-          }
+          for (Index j = 0; j < nq; ++j) softmax.resume(column + j, lse(h, q0 + j), unscaled);
         });
       if constexpr (requires { heads.queries(0); })
         if (beside)
@@ -146,7 +143,6 @@ void attention_forward(Heads&& heads, const Sight& sight, Write<S> y, Lse&& lse,
           });
       each_key_tile(sight.keys_of_block(q0, nq, heads.keys()), [&](Index k0, Index nk) {
         auto weights = tile.map(nk, count * span);
-        S unscaled = 1;
         each_head([&](Index h, Index column) {
           const auto& score = heads.score(h);
           score_tile(score, q0, nq, k0, nk, tile.map(nk, span, column), beside ? &queries : nullptr, column);
@@ -160,7 +156,7 @@ void attention_forward(Heads&& heads, const Sight& sight, Write<S> y, Lse&& lse,
         });
         empty = false;
       });
-      softmax.finish(count * span);
+      softmax.finish(count * span, unscaled);
       if (!empty) scale();
       each_head([&](Index h, Index column) {
         if (empty)
@@ -198,7 +194,7 @@ void attention_forward(const Score& score, const Sight& sight, Read<S> v, Write<
 /// The gradient of `attention_forward` over these keys: into the score's inputs through the score, into dv unless it is not
 /// wanted. y and lse are those of all keys.
 //
-//   P = e^scores / 2^lse    W = F o P    dV += dY W'    dW = V' dY    dscores = W o dW - P (y . dy)    dlog F = W o dW
+//   P = e^(scores - lse)    W = F o P    dV += dY W'    dW = V' dY    dscores = W o dW - P (y . dy)    dlog F = W o dW
 template <class S, class Score, class Lse, class Factor = NoFactor>
 void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, const Lse& lse, Read<S> dy,
                         Gradient<S> dv, Factor factor = {}) {

@@ -29,7 +29,9 @@ struct WholePower {
   static constexpr S whole = S(1.5) * S(Bits(1) << fraction) + (std::numeric_limits<S>::max_exponent - 1 - less);
   Register<S> n, power;
 
-  EIGEN_ALWAYS_INLINE explicit WholePower(const Register<S>& sum) : n(sum - whole) {
+  EIGEN_ALWAYS_INLINE explicit WholePower(Register<S> sum) {
+    EIGEN_OPTIMIZATION_BARRIER(sum.packet)  // -ffast-math would not round
+    n = sum - whole;
     S numbers[Packet<S>::size];
     store(numbers, sum);
     for (S& number : numbers) number = Eigen::numext::bit_cast<S>(Eigen::numext::bit_cast<Bits>(number) << fraction);
@@ -77,8 +79,8 @@ EIGEN_ALWAYS_INLINE Register<S> exponential(const Register<S>& x) {
   return (y + y) * of.half;
 }
 
-/// 2^x within 1 epsilon, infinite where that is too large (or more than 0.7 of the largest number); 0 below 0.7 of the least
-/// normal number.
+/// 2^x within 1 epsilon where that is a normal number; infinite where it is more than 0.7 of the largest, 0 where it is less
+/// than 0.7 of the least.
 template <class S>
 EIGEN_ALWAYS_INLINE Register<S> power_of_two(const Register<S>& x) {
   constexpr auto slope = [] {  // (2^r - 1) / r over +-0.501
@@ -135,7 +137,8 @@ EIGEN_ALWAYS_INLINE Register<S> softplus(const Register<S>& x) {
 /// 1 where x > 0, else 0
 template <class S>
 EIGEN_ALWAYS_INLINE Register<S> step(const Register<S>& x) {
-  return where_positive(x, S(1), S(0));
+  constexpr S huge = std::numeric_limits<S>::max();  // twice, for the least x that there is
+  return min(max(x * huge * huge, S(0)), S(1));
 }
 
 /// The standard normal distribution: its density times sqrt(2 pi), bell = e^(-x^2 / 2), and how much of it lies below x,

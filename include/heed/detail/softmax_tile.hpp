@@ -36,17 +36,11 @@ struct AttentionTile {
 template <class S>
 inline constexpr Index lanes = Packet<S>::size;
 
-// A softmax of powers of two, e^score = 2^(score log2 e): the factor goes into the scale by which scores are multiplied anyway,
-// and sums, highest scores and what is kept of them are logarithms to base 2.
-
-/// What a score that is to be multiplied by the scale is multiplied by.
+/// e^x = 2^(x log2 e), the factor part of one that x is multiplied by anyway.
 template <class S>
-S to_base_2(S scale) {
-  return scale * S(1.4426950408889634);
-}
-/// 2^x of a register.
+inline constexpr S log2_e = S(1.4426950408889634);
 template <class S>
-EIGEN_ALWAYS_INLINE auto power_of(const typename Packet<S>::Type& x) {
+EIGEN_ALWAYS_INLINE auto power_of_two(const typename Packet<S>::Type& x) {
   return power_of_two<S>(Register<S>(x)).packet;
 }
 
@@ -176,17 +170,22 @@ struct TileColumn {
   }
 };
 
-/// The softmax of a block of queries, that goes on from tile to tile.
+/// The softmax of a block of queries, that goes on from tile to tile. Scores are compared before they are scaled: that of the
+/// highest is 1 to the last bit, however high it is.
 template <class S>
 struct RunningSoftmax {
   static constexpr S nothing = -std::numeric_limits<S>::infinity(), lowest = std::numeric_limits<S>::lowest();
   OfQueries<S> top{nothing}, sum{0}, keep;
 
-  /// Scores, once they are scaled, become 2^(score - top), zero out of sight; what was summed before is to be multiplied by
-  /// `keep`.
+  /// Goes on from a log-sum-exp.
+  void resume(Index j, S lse, S scale) {
+    top[j] = lse / scale;
+    sum[j] = lse == nothing ? S(0) : S(1);
+  }
+  /// Scores become e^(scale (score - top)), zero out of sight; what was summed before is to be multiplied by `keep`.
   void take(Tile<S, Side::queries>& s, S scale, const InSight<S>& in) {
     clear_spare_lanes<S>(s);
-    const auto by = P::broadcast(to_base_2(scale));
+    const auto by = P::broadcast(scale * log2_e<S>);
     for (Index j = 0; j < s.cols(); j += lanes<S>) {
       const auto score = [&](Index i) { return in.seen(i, j, P::load(scores_at<S>(s, i, j)), nothing); };
       auto highest = P::broadcast(nothing);
@@ -194,11 +193,11 @@ struct RunningSoftmax {
       for (; i + 4 <= s.rows(); i += 4)  // by fours: a chain of maxima would wait for itself
         highest = P::max(highest, P::max(P::max(score(i), score(i + 1)), P::max(score(i + 2), score(i + 3))));
       for (; i < s.rows(); ++i) highest = P::max(highest, score(i));
-      const auto minus_base = P::negate(raise(j, P::multiply(highest, by)));
+      const auto base = raise(j, highest, by);
       auto total = sum.from(j);
       for (i = 0; i < s.rows(); ++i) {
         S* at = scores_at<S>(s, i, j);
-        const auto weight = in.seen(i, j, power_of<S>(P::multiply_add(P::load(at), by, minus_base)), S(0));
+        const auto weight = in.seen(i, j, weigh(P::load(at), base, by), S(0));
         P::store(at, weight);
         total = P::add(total, weight);
       }
@@ -206,69 +205,80 @@ struct RunningSoftmax {
     }
   }
   void take(Tile<S, Side::keys>& s, S scale, const InSight<S>& in) {
-    const auto by = P::broadcast(to_base_2(scale));
+    const auto by = P::broadcast(scale * log2_e<S>);
     OfQueries<S> base(nothing);
     for (Index j = 0; j < s.cols(); ++j) {
       const TileColumn<S> column(s, j, in);
       column.hide(nothing);
       auto highest = P::broadcast(nothing);
       column.each([&](S* at) { highest = P::max(highest, P::load(at)); });
-      base[j] = P::highest(highest) * to_base_2(scale);
+      base[j] = P::highest(highest);
     }
-    for (Index j = 0; j < s.cols(); j += lanes<S>) base.put(j, raise(j, base.from(j)));
+    for (Index j = 0; j < s.cols(); j += lanes<S>) base.put(j, raise(j, base.from(j), by));
     for (Index j = 0; j < s.cols(); ++j) {
-      const auto minus_base = P::broadcast(-base[j]);
+      const auto base_of = P::broadcast(base[j]);
       auto total = P::broadcast(S(0));
       TileColumn<S>(s, j, in).each([&](S* at) {
-        const auto weight = power_of<S>(P::multiply_add(P::load(at), by, minus_base));
+        const auto weight = weigh(P::load(at), base_of, by);
         P::store(at, weight);
         total = P::add(total, weight);
       });
       sum[j] += P::sum(total);
     }
   }
-  /// What was summed, times keep = 1 / sum, is the mean; top is the logarithm of the sum of all e^score.
-  void finish(Index columns) {
+  /// What was summed, times keep = 1 / sum, is the mean; top becomes the log-sum-exp.
+  void finish(Index columns, S scale) {
     for (Index j = 0; j < columns; j += lanes<S>) {
       keep.put(j, P::divide(P::broadcast(S(1)), P::max(sum.from(j), P::broadcast(std::numeric_limits<S>::min()))));
-      top.put(j, P::multiply_add(P::log(sum.from(j)), P::broadcast(to_base_2(S(1))), top.from(j)));
+      top.put(j, P::add(P::multiply(top.from(j), P::broadcast(scale)), P::log(sum.from(j))));
     }
   }
 
  private:
   using P = Packet<S>;
+  using Type = typename P::Type;
 
+  EIGEN_ALWAYS_INLINE static Type weigh(const Type& score, const Type& base, const Type& by) {
+    return power_of_two<S>(P::multiply(P::subtract(score, base), by));
+  }
   /// The highest scores of the columns from the j-th on may be higher than before: what was summed goes by the new ones.
   /// Returns what to subtract from scores, a number even for who has seen nothing.
-  auto raise(Index j, const typename P::Type& highest) {
+  Type raise(Index j, const Type& highest, const Type& by) {
     const auto now = P::max(top.from(j), highest), base = P::max(now, P::broadcast(lowest));
-    keep.put(j, power_of<S>(P::subtract(top.from(j), base)));
+    keep.put(j, weigh(top.from(j), base, by));
     sum.put(j, P::multiply(sum.from(j), keep.from(j)));
     top.put(j, now);
     return base;
   }
 };
 
-/// The softmax itself, e^(scale score) / 2^lse, of a tile; zero out of sight.
+/// The softmax itself, e^(scale score - lse), of a tile; zero out of sight.
 template <class S>
 void softmax_of(Tile<S, Side::queries>& s, S scale, const OfQueries<S>& lse, const InSight<S>& in) {
   using P = Packet<S>;
   clear_spare_lanes<S>(s);
-  const auto by = P::broadcast(to_base_2(scale));
-  each_register<S>(s, [&](Index i, Index j, S* at) {
-    const auto power = P::multiply_add(P::load(at), by, P::negate(lse.from(j)));
-    P::store(at, in.seen(i, j, power_of<S>(power), S(0)));
-  });
+  const auto by = P::broadcast(scale), log2e = P::broadcast(log2_e<S>);
+  for (Index j = 0; j < s.cols(); j += lanes<S>) {
+    const auto lse_of = lse.from(j);
+    for (Index i = 0; i < s.rows(); ++i) {
+      S* at = scores_at<S>(s, i, j);
+      const auto power = P::subtract(P::multiply(P::load(at), by), lse_of);
+      P::store(at, in.seen(i, j, power_of_two<S>(P::multiply(power, log2e)), S(0)));
+    }
+  }
 }
 template <class S>
 void softmax_of(Tile<S, Side::keys>& s, S scale, const OfQueries<S>& lse, const InSight<S>& in) {
   using P = Packet<S>;
-  const auto by = P::broadcast(to_base_2(scale));
+  const auto by = P::broadcast(scale), log2e = P::broadcast(log2_e<S>);
   for (Index j = 0; j < s.cols(); ++j) {
     const TileColumn<S> column(s, j, in);
-    const auto minus_lse = P::broadcast(-lse[j]);
+    const auto lse_of = P::broadcast(lse[j]);
     column.hide(0);
-    column.each([&](S* at) { P::store(at, power_of<S>(P::multiply_add(P::load(at), by, minus_lse))); });
+    column.each([&](S* at) {
+      const auto power = P::subtract(P::multiply(P::load(at), by), lse_of);
+      P::store(at, power_of_two<S>(P::multiply(power, log2e)));
+    });
     column.hide(0);
   }
 }

@@ -26,7 +26,7 @@ class DotProductAttention {
   using Config = AttentionConfig;
   Config config;  ///< as it was told
   Axis key_axis;
-  Columns<> lse;                 ///< log-sum-exp of each query's scores to base 2, a row a head
+  Columns<> lse;                 ///< log-sum-exp of each query's scores, a row a head
   Columns<> turned_q, turned_k;  ///< queries and keys as they meet; empty where they meet as they come
   Remembered<> keys, values, places;
   Weight<1, 1> scale;

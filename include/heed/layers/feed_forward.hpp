@@ -59,7 +59,7 @@ class FeedForward {
     Index first, count;
     auto of(auto&& m) const { return m.middleCols(first, count); }
   };
-  /// f(run); all tokens are one where dropout draws for them.
+  /// f(run); all tokens are one where there is dropout, which draws for all at once.
   template <class F>
   void each_run(Index tokens, F&& f) const {
     const Index most = kept ? tokens : detail::product_block;
