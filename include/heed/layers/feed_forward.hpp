@@ -62,7 +62,7 @@ class FeedForward {
   /// f(run); all tokens are one where there is dropout, which draws for all at once.
   template <class F>
   void each_run(Index tokens, F&& f) const {
-    const Index most = kept ? tokens : detail::product_block;
+    const Index most = kept ? tokens : 2 * detail::product_panel;  // whole panels: dW sums over tokens
     for (Index first = 0; first < tokens; first += most) f(Run{first, std::min(most, tokens - first)});
   }
   const Columns<>& used() const { return kept ? kept : activated; }
