@@ -62,7 +62,7 @@ Limits introduce(Peer& native, Peer& plain, const std::vector<std::unique_ptr<Pe
   auto best = measured(native);
   for (Peer* peer : {&native, &plain}) {
     auto of = peer == &native ? best : measured(*peer);
-    std::printf("- %s: %s. Multiply-adds in registers %.0f GFLOP/s, Eigen's exp %.1f a nanosecond\n",
+    std::printf("- %s: %s. Multiply-adds in registers %.0f GFLOP/s, exponentials %.1f a nanosecond\n",
                 peer->name.c_str(), peer->ask("describe").at(0).c_str(), of["multiply_adds"], of["exponentials"]);
   }
   for (const auto& peer : torch) {
