@@ -115,11 +115,11 @@ TEST_CASE("DotProductAttention: of the highest of high scores nothing is lost") 
     const Tokens<float> dy = random<float>(8, 21, 5);
     Parameters<float> g(s.layout);
     s.backward(dy, g);
-    const std::vector<Index> queries{1, 20}, keys{1, 3};
-    for (Index i = 0, q = 0, k = 0; i < 2; q += queries[std::size_t(i)], k += keys[std::size_t(i)], ++i) {
-      const Index n = queries[std::size_t(i)];
+    const std::vector<Index> asked{1, 20}, known{1, 3};
+    for (Index i = 0, q = 0, k = 0; i < 2; q += asked[std::size_t(i)], k += known[std::size_t(i)], ++i) {
+      const Index n = asked[std::size_t(i)];
       for (Index head = 0; head < 2; ++head) {
-        Tokens<float> w(keys[std::size_t(i)], n);
+        Tokens<float> w(known[std::size_t(i)], n);
         s.layer.weights(s.p, s.x[0], s.x[1], s.a, i, head, w);
         CHECK(w.row(0) == Tokens<float>::Ones(1, n));
         CHECK(w.bottomRows(w.rows() - 1).isZero(0));
