@@ -135,8 +135,9 @@ class MemoryView {
     eigen_assert(x.cols() == pending(h.axis, lane));
     for (Index j = 0; j < x.cols(); ++j) {
       const Index slot = m.slot(length(h.axis, lane) + j);
-      all.col(slot) = x.col(j);
-      if (m.width > m.slots) all.col(m.slots + slot) = x.col(j);
+      const auto put = [&](Index to) { std::copy_n(x.col(j).data(), h.rows, all.col(to).data()); };
+      put(slot);
+      if (m.width > m.slots) put(m.slots + slot);
     }
   }
   /// What the lane sees: rows x columns, from position first(axis, lane) to the newest pending one.

@@ -72,10 +72,7 @@ template <int Size, int H, Stored B, class S>
 void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
                    Addend<S> f) {
   constexpr Index height = H * Packet<S, Size>::size;
-  constexpr int widest = H == 1 ? 8
-                         : B == Stored::transposed || Packet<S, Size>::registers < 32
-                             ? 6
-                             : 8;  // enough to keep the units busy
+  constexpr int widest = H == 1 || Packet<S, Size>::registers >= 32 ? 8 : 6;  // enough to keep the units busy
   const auto columns = [&](auto width, Index j) {
     constexpr int N = width;
     const S* from = b + along<B>(0, j, ldb);

@@ -121,7 +121,7 @@ class WindowPooling {
     each_window(a, [&](Index s, Index first, Index n) {
       auto da = a.d(attention.weights).segment(first, n);
       detail::multiply(da, dsum.col(s).transpose(), slices(seen, a)(s, n));
-      da += a.d(z).col(s).tail(n).transpose();
+      for (Index i = 0; i < n; ++i) da[i] += a.d(z)(z.rows - n + i, s);
     });
     attention.weigh_backward(p, a, g);
     Write<S> dk = narrow() ? Write<S>(a.d(k)) : Write<S>(left(a.d(C)));
@@ -203,9 +203,14 @@ class WindowPooling {
   void tabulate(ParametersView<const S> p, Index columns, ActivationsView<S> a, Fill fill) const {
     a.begin(Q.axis, 1, [&](Index) { return columns + window; });
     fill(left(a[Q]));
-    places(a[Q]) = p[positions].transpose().colwise() + p[embedding.bias];
+    const auto add = [](const R& b, const R& place) { return place + b; };
+    const auto each_place = [&](const auto& b, auto to, const S* from) {
+      for (Index i = 0; i < window; ++i)
+        detail::elementwise_run(Q.rows, to.col(i).data(), false, add, p[b].data(), from + i * Q.rows);
+    };
+    each_place(embedding.bias, places(a[Q]), p[positions].data());
     detail::multiply(a[C], p[attention.alignment.weight], a[Q]);
-    places(a[C]).colwise() += p[attention.alignment.bias];
+    each_place(attention.alignment.bias, places(a[C]), places(a[C]).data());
   }
   void embed(ParametersView<const S> p, Read<S> x, ActivationsView<S> a) const {
     tabulate(p, x.cols(), a, [&](Write<S> r) { detail::multiply(r, p[embedding.weight], x); });
@@ -247,11 +252,11 @@ class WindowPooling {
   template <class TokensOf>
   void sum(Write<S> y, Write<S> z_, ActivationsView<S> a, TokensOf tokens_of) const {
     each_window(a, [&](Index s, Index first, Index n) {
-      const auto w = a[attention.weights].segment(first, n).transpose();
-      detail::multiply(y.col(s), tokens_of(s, n), w);
-      auto at_place = z_.col(s).tail(window);
-      at_place.head(window - n).setZero();
-      at_place.tail(n) = w;
+      const auto w = a[attention.weights].segment(first, n);
+      detail::multiply(y.col(s), tokens_of(s, n), w.transpose());
+      S* at_place = z_.col(s).tail(window).data();
+      std::fill_n(at_place, window - n, S(0));
+      std::copy_n(w.data(), n, at_place + (window - n));
     });
   }
   /// The sums of du over windows, to dk and the places of dC.
