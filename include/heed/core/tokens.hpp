@@ -178,6 +178,11 @@ class Gradient : public detail::Strided<S, D> {
     if (!wanted_) return *this;
     return {Write<S, D>(this->middleCols(first, count)), adds_};
   }
+  /// Rows of it, likewise.
+  Gradient<S> block_rows(Index first, Index count) {
+    if (!wanted_) return detail::NoGradient{};
+    return {Write<S>(this->middleRows(first, count)), adds_};
+  }
   /// A block of it, to be added to.
   Gradient<S> part(Index row, Index rows, Index first, Index columns) {
     if (!wanted_) return detail::NoGradient{};
@@ -187,6 +192,8 @@ class Gradient : public detail::Strided<S, D> {
  private:
   Gradient(Write<S, D> m, bool adds)
       : Base(m.data(), m.rows(), m.cols(), Eigen::OuterStride<>(m.outerStride())), adds_(adds) {}
+  template <class, int>
+  friend class Gradient;
   bool adds_ = false, wanted_ = true;
 };
 

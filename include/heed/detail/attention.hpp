@@ -192,7 +192,8 @@ void attention_forward(const Score& score, const Sight& sight, Read<S> v, Write<
 }
 
 /// The gradient of `attention_forward` over these keys: into the score's inputs through the score, into dv unless it is not
-/// wanted. y and lse are those of all keys.
+/// wanted. y and lse are those of all keys. Only where each query sees every key may gradients overwrite: tiles of the first
+/// queries or keys do so, the others add.
 //
 //   P = e^(scores - lse)    W = F o P    dV += dY W'    dW = V' dY    dscores = W o dW - P (y . dy)    dlog F = W o dW
 template <class S, class Score, class Lse, class Factor = NoFactor>
@@ -220,7 +221,7 @@ void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, c
       const auto columns = [&](bool there) { return there ? queries.span(nq) : nq; };
       auto weights = weights_tile.map(nk, nq), slope = slope_tile.map(nk, nq);
       const auto values_backward = [&](const auto& used) {
-        if (dv.wanted()) multiply(dv.middleCols(k0, nk), dout, used.transpose(), true);
+        if (dv.wanted()) multiply(dv.middleCols(k0, nk), dout, used.transpose(), dv.adds() || q0 > 0);
         const auto keys = v.middleCols(k0, nk).transpose();
         if (dout_beside)
           multiply(slope_tile.map(nk, columns(true)), keys, slopes.map(v.rows(), columns(true), 0));

@@ -72,8 +72,8 @@ struct DotProductScore {
     if (position.kind == P::Kind::places) places_backward(q0, nq, k0, nk, ds);
     if (position.kind != P::Kind::none) ds *= scale;
     if (position.kind == P::Kind::relative) relative_backward(q0, nq, k0, nk, ds);
-    if (dq.wanted()) multiply(dq.middleCols(q0, nq), k.middleCols(k0, nk), ds, true);
-    if (dk.wanted()) multiply(dk.middleCols(k0, nk), q.middleCols(q0, nq), ds.transpose(), true);
+    if (dq.wanted()) multiply(dq.middleCols(q0, nq), k.middleCols(k0, nk), ds, dq.adds() || k0 > 0);
+    if (dk.wanted()) multiply(dk.middleCols(k0, nk), q.middleCols(q0, nq), ds.transpose(), dk.adds() || q0 > 0);
   }
 
  private:

@@ -50,7 +50,9 @@ struct Every {
   template <class S>
   Gradient<S> of(Gradient<S> m) const {
     if (!m.wanted()) return no_gradient;
-    return add_to(of(Write<S>(m)));
+    const Write<S> columns = of(Write<S>(m));
+    if (m.adds()) return add_to(columns);
+    return columns;
   }
 };
 

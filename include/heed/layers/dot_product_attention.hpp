@@ -201,8 +201,17 @@ class DotProductAttention {
             queries_of(in_space() ? Read<S>(a[config.position.query_place]) : q),
             keys_of(in_space() ? Read<S>(a[config.position.key_place]) : k)};
   }
+  /// Whether each gradient gets a first tile that can overwrite it: all is seen, and once.
+  bool overwrites(detail::SequencePair s) const {
+    const Mask& m = config.mask;
+    const bool all = m.behind == unlimited && m.ahead == unlimited && m.stride == 0;
+    return all && s.queries > 0 && s.keys > 0 && config.key_heads == config.heads && !memory_keys && !terms.table;
+  }
   Targets to(detail::SequencePair s, Gradient<S>& q, Gradient<S>& k, Gradient<S>& v, ActivationsView<S> a) const {
-    Targets all{q.started(s.query, s.queries), k.started(s.key, s.keys), v.started(s.key, s.keys)};
+    const auto of = [&](Gradient<S>& m, Index first, Index n) {
+      return overwrites(s) ? m.columns(first, n) : m.started(first, n);
+    };
+    Targets all{of(q, s.query, s.queries), of(k, s.key, s.keys), of(v, s.key, s.keys)};
     if (!in_space()) return all;
     const auto part = [](Gradient<S> m, Index first, Index n) { return m.part(0, m.rows(), first, n); };
     return {all.q, all.k, all.v, part(a.d(config.position.query_place), s.query, s.queries),
