@@ -16,6 +16,8 @@ enum class Stored { as_is, transposed };
 
 /// So much of the depth, and so many columns, at a time: what the strips of A meet again and again stays in the cache.
 inline constexpr Index product_panel = 256, product_block = 384;
+/// So many columns repay copying a strip of A.
+inline constexpr Index product_repays_packing = 48;
 
 /// A matrix of one storage order: element (i, j), i going along the shorter distance.
 template <Stored order>
@@ -67,26 +69,29 @@ void product_tile(Index depth, const S* a, Index lda, const S* b, Index ldb, S* 
   unrolled<N * H>([&](auto k) { P::store(c + k % H * P::size + k / H * ldc, sum[0][k]); });
 }
 
+/// N columns of a strip of C from the j-th on. In line: a call on the way to the tile costs what small products notice.
+template <int Size, int H, int N, Stored B, class S>
+EIGEN_ALWAYS_INLINE void product_columns(Index rows, Index j, Index depth, const S* a, Index lda, const S* b, Index ldb,
+                                         S* c, Index ldc, Addend<S> f) {
+  constexpr Index height = H * Packet<S, Size>::size;
+  const S* from = b + along<B>(0, j, ldb);
+  if (rows == height) return product_tile<Size, H, N, B>(depth, a, lda, from, ldb, c + j * ldc, ldc, f.from(0, j));
+  S aside[N * height];
+  product_tile<Size, H, N, B>(depth, a, lda, from, ldb, aside, height, {});
+  for (int k = 0; k < N; ++k)
+    for (Index i = 0; i < rows; ++i) c[i + (j + k) * ldc] = (f ? *f.at(i, j + k) : S(0)) + aside[i + k * height];
+}
+
 /// A strip of C, H packets high and n columns wide. A strip of fewer rows is computed aside.
 template <int Size, int H, Stored B, class S>
 void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
                    Addend<S> f) {
-  constexpr Index height = H * Packet<S, Size>::size;
   constexpr int widest = H == 1 || Packet<S, Size>::registers >= 32 ? 8 : 6;  // enough to keep the units busy
-  const auto columns = [&](auto width, Index j) {
-    constexpr int N = width;
-    const S* from = b + along<B>(0, j, ldb);
-    if (rows == height) return product_tile<Size, H, N, B>(depth, a, lda, from, ldb, c + j * ldc, ldc, f.from(0, j));
-    S aside[N * height];
-    product_tile<Size, H, N, B>(depth, a, lda, from, ldb, aside, height, {});
-    for (int k = 0; k < N; ++k)
-      for (Index i = 0; i < rows; ++i) c[i + (j + k) * ldc] = (f ? *f.at(i, j + k) : S(0)) + aside[i + k * height];
-  };
   Index j = 0;
-  for (; j + widest <= n; j += widest) columns(std::integral_constant<int, widest>(), j);
-  if (n - j >= 4) columns(std::integral_constant<int, 4>(), j), j += 4;
-  if (n - j >= 2) columns(std::integral_constant<int, 2>(), j), j += 2;
-  if (n - j >= 1) columns(std::integral_constant<int, 1>(), j);
+  for (; j + widest <= n; j += widest) product_columns<Size, H, widest, B>(rows, j, depth, a, lda, b, ldb, c, ldc, f);
+  if (n - j >= 4) product_columns<Size, H, 4, B>(rows, j, depth, a, lda, b, ldb, c, ldc, f), j += 4;
+  if (n - j >= 2) product_columns<Size, H, 2, B>(rows, j, depth, a, lda, b, ldb, c, ldc, f), j += 2;
+  if (n - j >= 1) product_columns<Size, H, 1, B>(rows, j, depth, a, lda, b, ldb, c, ldc, f);
 }
 
 /// c_i = f_i + a_i . b for rows of contiguous numbers, as many at a time as a register holds: what is left in the lanes of each is
@@ -187,7 +192,7 @@ void product_rows(Index i, Index m, Index n, Index depth, const S* a, Index lda,
   constexpr Index size = Packet<S, Size>::size, half = Packet<S, Size>::half;
   const auto strip = [&](auto packets, Index rows) {
     constexpr int H = packets;
-    const bool worth_packing = n >= 48 && lda >= 128;  // read again and again, and far apart
+    const bool worth_packing = n >= product_repays_packing && lda >= 128;  // read again and again, and far apart
     if (A == Stored::as_is && rows == H * size && !worth_packing)
       product_strip<Size, H, B>(rows, n, depth, a + i, lda, b, ldb, c + i, ldc, f.from(i, 0));
     else
@@ -248,6 +253,11 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
     if (done == m) return;
     m -= done, a += done, c += done, f = f.from(done, 0);
   }
+  if constexpr (A == Stored::as_is)
+    if (n < product_repays_packing && depth <= product_panel) {  // one strip, as those of attention's heads
+      if (m == size) return product_strip<size, 1, B>(m, n, depth, a, lda, b, ldb, c, ldc, f);
+      if (m == 2 * size) return product_strip<size, 2, B>(m, n, depth, a, lda, b, ldb, c, ldc, f);
+    }
   for (Index p = 0; p < depth; p += product_panel)
     for (Index j = 0; j < n; j += product_block)
       product_rows<A, B, size>(0, m, std::min(product_block, n - j), std::min(product_panel, depth - p),
