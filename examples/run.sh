@@ -28,8 +28,10 @@ if ! sources "$root/examples" | grep -qFx -e "$example"; then
   exit 2
 fi
 
-# Not build/examples: that is where the plain `cmake -B build` keeps its own.
-build=$root/build/run/examples
-configure "$build" "Eigen3 CLI11 nlohmann_json" -DHEED_TESTS=OFF -DHEED_EXAMPLES=ON -DHEED_BENCHMARKS=OFF
+# HEED_BUILD names a directory that is configured already, as in .ci/run. Otherwise not build/examples: that is where the plain
+# `cmake -B build` keeps its own.
+build=${HEED_BUILD:-$root/build/run/examples}
+[ "${HEED_BUILD:-}" ] || configure "$build" "Eigen3 CLI11 nlohmann_json" -DHEED_TESTS=OFF -DHEED_EXAMPLES=ON \
+  -DHEED_BENCHMARKS=OFF
 build_target "$build" "$example"
 exec "$build/examples/$example" "$@"
