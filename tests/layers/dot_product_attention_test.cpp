@@ -58,6 +58,26 @@ TEST_CASE("DotProductAttention: gradients") {
     }
 }
 
+TEST_CASE("DotProductAttention: gradients of one source") {
+  for (const NamedMask& mask : {full(), causal()})
+    for (const bool add_first : {false, true}) {
+      INFO(mask.name << ", the first added " << add_first);
+      auto s = attention<double>(4, 4, 2, mask, false);
+      s.begin({0, 1, 5, 40});
+      s.forward();
+      Parameters<double> g(s.layout);
+      const Tokens<double> dy = random<double>(4, 46, 5);
+      s.backward(dy, g);
+      const Tokens<double> before = random<double>(4, 46, 6);
+      Tokens<double> dx = before, expected = s.dx[0] + s.dx[1] + s.dx[2];
+      if (add_first) expected += before;
+      const heed::Gradient<double> first =
+          add_first ? heed::Gradient<double>(heed::add_to(dx)) : heed::Gradient<double>(dx);
+      s.layer.backward(s.p, s.x[0], s.x[1], s.x[2], s.y, dy, s.a, g, first, heed::add_to(dx), heed::add_to(dx));
+      CHECK(dx.isApprox(expected, 1e-12));
+    }
+}
+
 TEST_CASE("DotProductAttention: gradients over several tiles of queries and keys") {
   for (const NamedMask& mask : {full(), causal(), window(40)}) {
     INFO(mask.name);

@@ -128,11 +128,11 @@ class MemoryView {
   }
 
   /// Writes the pending columns of a lane; not committed before advance(lane).
-  template <int R, class X>
-  void write(const Remembered<R>& h, Index lane, const X& x) const {
+  template <int R>
+  void write(const Remembered<R>& h, Index lane, Read<S> x) const {
     const AxisMemory& m = axes_[h.axis.id];
     auto all = block(h, lane);
-    eigen_assert(x.cols() == pending(h.axis, lane));
+    eigen_assert(x.rows() == h.rows && x.cols() == pending(h.axis, lane));
     for (Index j = 0; j < x.cols(); ++j) {
       const Index slot = m.slot(length(h.axis, lane) + j);
       const auto put = [&](Index to) { std::copy_n(x.col(j).data(), h.rows, all.col(to).data()); };

@@ -178,8 +178,8 @@ class Gradient : public detail::Strided<S, D> {
     if (!wanted_) return *this;
     return {Write<S, D>(this->middleCols(first, count)), adds_};
   }
-  /// Rows of it, likewise.
-  Gradient<S> block_rows(Index first, Index count) {
+  /// Rows of it, overwritten or added to as all of it is.
+  Gradient<S> middle_rows(Index first, Index count) {
     if (!wanted_) return detail::NoGradient{};
     return {Write<S>(this->middleRows(first, count)), adds_};
   }

@@ -10,7 +10,9 @@ namespace heed::detail {
 //
 //   score.tile(q0, nq, k0, nk, s)           s(i, j) = the score of key k0 + i for query q0 + j
 //   score.unscaled()                        what is left to multiply it by; 1 where nothing is
-//   score.backward(q0, nq, k0, nk, ds)      adds what follows for the score's inputs; ds may be used up
+//   score.backward(q0, nq, k0, nk, ds)      adds what follows for the score's inputs; ds may be used up. One of products
+//                                           overwrites gradients that do not add: in the tiles of the first keys that of
+//                                           the queries, in those of the first queries that of the keys
 //
 // A Score of products has two functions more, so that the queries of a block can be laid side by side once for all of its tiles:
 //
@@ -192,8 +194,8 @@ void attention_forward(const Score& score, const Sight& sight, Read<S> v, Write<
 }
 
 /// The gradient of `attention_forward` over these keys: into the score's inputs through the score, into dv unless it is not
-/// wanted. y and lse are those of all keys. Only where each query sees every key may gradients overwrite: tiles of the first
-/// queries or keys do so, the others add.
+/// wanted. y and lse are those of all keys. dv is added to; where it does not say so, tiles of the first queries overwrite
+/// it, which is right where each query sees every key and no other head or part has the same values.
 //
 //   P = e^(scores - lse)    W = F o P    dV += dY W'    dW = V' dY    dscores = W o dW - P (y . dy)    dlog F = W o dW
 template <class S, class Score, class Lse, class Factor = NoFactor>

@@ -54,12 +54,12 @@ struct AttentionHeads {
   Index keys() const { return of.k.cols(); }
   auto score(Index h) {
     const Index first = shared(h) * e;
-    return DotProductScore<S>(queries(h), of.k.middleRows(first, e), to.q.block_rows(h * e, e),
-                              to.k.block_rows(first, e), scale, position(h), sight);
+    return DotProductScore<S>(queries(h), of.k.middleRows(first, e), to.q.middle_rows(h * e, e),
+                              to.k.middle_rows(first, e), scale, position(h), sight);
   }
   Read<S> queries(Index h) const { return of.q.middleRows(h * e, e); }
   Read<S> values(Index h) const { return of.v.middleRows(shared(h) * ev, ev); }
-  Gradient<S> values_gradient(Index h) { return to.v.block_rows(shared(h) * ev, ev); }
+  Gradient<S> values_gradient(Index h) { return to.v.middle_rows(shared(h) * ev, ev); }
   auto factor(Index h) const {
     return DroppedWeights(a.mode.training ? config.dropout : 0, random, of.sequence, h, whole, queries_in, keys_in);
   }

@@ -16,8 +16,8 @@ enum class Stored { as_is, transposed };
 
 /// So much of the depth, and so many columns, at a time: what the strips of A meet again and again stays in the cache.
 inline constexpr Index product_panel = 256, product_block = 384;
-/// So many columns repay copying a strip of A.
-inline constexpr Index product_repays_packing = 48;
+/// A strip of A that meets so many columns is worth copying.
+inline constexpr Index product_reuse = 48;
 
 /// A matrix of one storage order: element (i, j), i going along the shorter distance.
 template <Stored order>
@@ -192,7 +192,7 @@ void product_rows(Index i, Index m, Index n, Index depth, const S* a, Index lda,
   constexpr Index size = Packet<S, Size>::size, half = Packet<S, Size>::half;
   const auto strip = [&](auto packets, Index rows) {
     constexpr int H = packets;
-    const bool worth_packing = n >= product_repays_packing && lda >= 128;  // read again and again, and far apart
+    const bool worth_packing = n >= product_reuse && lda >= 128;  // read again and again, and far apart
     if (A == Stored::as_is && rows == H * size && !worth_packing)
       product_strip<Size, H, B>(rows, n, depth, a + i, lda, b, ldb, c + i, ldc, f.from(i, 0));
     else
@@ -254,7 +254,7 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
     m -= done, a += done, c += done, f = f.from(done, 0);
   }
   if constexpr (A == Stored::as_is)
-    if (n < product_repays_packing && depth <= product_panel) {  // one strip, as those of attention's heads
+    if (n < product_reuse && depth <= product_panel) {  // one strip, as those of attention's heads
       if (m == size) return product_strip<size, 1, B>(m, n, depth, a, lda, b, ldb, c, ldc, f);
       if (m == 2 * size) return product_strip<size, 2, B>(m, n, depth, a, lda, b, ldb, c, ldc, f);
     }

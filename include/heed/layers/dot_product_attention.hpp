@@ -72,7 +72,8 @@ class DotProductAttention {
     });
   }
 
-  // through the kernel for each part in sight, then back through the table and the turns
+  // through the kernel for each part in sight, then back through the table and the turns. Those of dq, dk and dv that are added to
+  // may lie where another does; all of them are to be, if they share a place, where queries and keys are turned or normalised.
   void backward(ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Read<S> y, Read<S> dy, ActivationsView<S> a,
                 ParametersView<S> g, Gradient<S> dq, Gradient<S> dk, Gradient<S> dv) const {
     const auto all = pairs(q, k, v, y, a);
@@ -201,16 +202,16 @@ class DotProductAttention {
             queries_of(in_space() ? Read<S>(a[config.position.query_place]) : q),
             keys_of(in_space() ? Read<S>(a[config.position.key_place]) : k)};
   }
-  /// Whether each gradient gets a first tile that can overwrite it: all is seen, and once.
-  bool overwrites(detail::SequencePair s) const {
+  /// Whether each gradient has a first tile, which can overwrite it: all is seen, and once.
+  bool sees_all_once(detail::SequencePair s) const {
     const Mask& m = config.mask;
     const bool all = m.behind == unlimited && m.ahead == unlimited && m.stride == 0;
     return all && s.queries > 0 && s.keys > 0 && config.key_heads == config.heads && !memory_keys && !terms.table;
   }
   Targets to(detail::SequencePair s, Gradient<S>& q, Gradient<S>& k, Gradient<S>& v, ActivationsView<S> a) const {
-    const auto of = [&](Gradient<S>& m, Index first, Index n) {
-      return overwrites(s) ? m.columns(first, n) : m.started(first, n);
-    };
+    // One that is added to may lie where another does, and then both are cleared before any of them is touched.
+    const bool over = sees_all_once(s) && !q.adds() && !k.adds() && !v.adds();
+    const auto of = [&](Gradient<S>& m, Index i, Index n) { return over ? m.columns(i, n) : m.started(i, n); };
     Targets all{of(q, s.query, s.queries), of(k, s.key, s.keys), of(v, s.key, s.keys)};
     if (!in_space()) return all;
     const auto part = [](Gradient<S> m, Index first, Index n) { return m.part(0, m.rows(), first, n); };
