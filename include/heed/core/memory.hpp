@@ -135,9 +135,8 @@ class MemoryView {
     eigen_assert(x.rows() == h.rows && x.cols() == pending(h.axis, lane));
     for (Index j = 0; j < x.cols(); ++j) {
       const Index slot = m.slot(length(h.axis, lane) + j);
-      const auto put = [&](Index to) { std::copy_n(x.col(j).data(), h.rows, all.col(to).data()); };
-      put(slot);
-      if (m.width > m.slots) put(m.slots + slot);
+      detail::copy<S>(x.col(j), all.col(slot));
+      if (m.width > m.slots) detail::copy<S>(x.col(j), all.col(m.slots + slot));
     }
   }
   /// What the lane sees: rows x columns, from position first(axis, lane) to the newest pending one.

@@ -1,5 +1,7 @@
 #pragma once
 #include <Eigen/Core>
+#include <algorithm>
+#include <cmath>
 #include <concepts>
 #include <type_traits>
 #include <utility>
@@ -97,6 +99,21 @@ class Write : public detail::Strided<S, D> {
 };
 
 namespace detail {
+/// to = from. Compiled once, where Eigen would make a loop for each pair of types.
+template <class S>
+void copy(Read<S> from, Write<S> to) {
+  eigen_assert(from.rows() == to.rows() && from.cols() == to.cols());
+  for (Index j = 0; j < from.cols(); ++j) std::copy_n(from.col(j).data(), from.rows(), to.col(j).data());
+}
+/// Whether none is infinite or not a number.
+template <class S>
+bool all_finite(Read<S> x) {
+  for (Index j = 0; j < x.cols(); ++j)
+    for (Index i = 0; i < x.rows(); ++i)
+      if (!std::isfinite(x(i, j))) return false;
+  return true;
+}
+
 template <class M>
 struct AddTo {
   M target;

@@ -27,7 +27,7 @@ class Activation {
     const auto put = [&](auto f) { detail::elementwise(y, false, f, x); };
     using enum Nonlinearity;
     switch (kind) {
-      case identity: y = x; break;
+      case identity: detail::copy<S>(x, y); break;
       case tanh: put([](const R& xi) { return detail::tangent<S>(xi); }); break;
       case relu: put([](const R& xi) -> R { return max(xi, S(0)); }); break;
       case gelu: put([](const R& xi) -> R { return xi * detail::Normal<S>(xi).below; }); break;
@@ -53,7 +53,7 @@ class Activation {
     };
     using enum Nonlinearity;
     switch (kind) {
-      case identity: dx.put(0, dy); break;
+      case identity: put([] { return R(1); }); break;
       case tanh: put([](const R& yi) -> R { return 1 - yi * yi; }, y); break;
       case relu: put([](const R& xi) { return detail::step<S>(xi); }, x); break;
       case gelu:

@@ -101,7 +101,7 @@ class EpsilonGreedy {
     if (x_.cols() < column + count) x_.conservativeResize(x_.rows(), 2 * (column + count));
     auto x = x_.middleCols(column, count);
     world_.observe(lanes_[lane].state, Write<S>(x));
-    if (!x.allFinite())
+    if (!detail::all_finite<S>(x))
       detail::fail("EpsilonGreedy: an observation of lane %zu is not finite at step %ld of its episode", lane,
                    long(lanes_[lane].so_far.steps));
   }

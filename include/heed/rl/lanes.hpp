@@ -85,7 +85,7 @@ class Lanes {
     for (const Lane& lane : lanes_) {
       for (std::size_t i : lane.own) {
         const auto& step = log_[i];
-        x.middleCols(episodes.input.columns(), step.columns) = log_.x(i);
+        detail::copy<S>(log_.x(i), x.middleCols(episodes.input.columns(), step.columns));
         episodes.input.append(step.columns);
         episodes.actions.push_back(step.action);
         episodes.allowed.append(log_.allowed(i));
@@ -177,7 +177,7 @@ class Lanes {
       begin_input(Index(some_.size()), [&](Index i) { return log_[some_[std::size_t(i)]].columns; });
       Index column = 0;
       for (std::size_t i : some_) {
-        x_.middleCols(column, log_[i].columns) = log_.x(i);
+        detail::copy<S>(log_.x(i), x_.middleCols(column, log_[i].columns));
         column += log_[i].columns;
       }
       normalise(column);
@@ -207,7 +207,7 @@ class Lanes {
     for (std::size_t lane : going_) {
       auto x = x_.middleCols(column, columns(lane));
       heed::observe(world_, state_of(lane), agent_of(lane), Write<S>(x));
-      if (!x.allFinite())
+      if (!detail::all_finite<S>(x))
         detail::fail("Rollout: an observation is not finite at step %ld of episode %zu",
                      long(lanes_[lane].so_far.steps), first_ + lane);
       column += x.cols();

@@ -22,7 +22,7 @@ class PastSteps {
     actions.push_back(action);
     x_.resize(std::size_t(observation_ * (input_.columns() + x.cols())));
     input_.append(x.cols());
-    see(input_.count() - 1) = x;
+    detail::copy<S>(x, see(input_.count() - 1));
   }
   /// What step i saw.
   auto x(Index i) const {

@@ -196,9 +196,8 @@ class Reinforce {
       entropy += double(policy.entropy());
     }
     if (const auto value = value_of(agent_.net)) {
-      const Eigen::Map<const Eigen::ArrayXd> g(returns_.data() + steps.first, steps.count);
-      a.d(value).row(0).array() =
-          S(config.value * share) * (a[value].row(0).array() - g.transpose().template cast<S>());
+      const double* g = returns_.data() + steps.first;
+      for (Index i = 0; i < steps.count; ++i) a.d(value)(0, i) = S(config.value * share) * (a[value](0, i) - S(g[i]));
     }
     return entropy;
   }

@@ -28,7 +28,7 @@ class StepLog {
     step.columns = x.cols();
     columns_ += x.cols();
     x_.resize(std::size_t(observation_ * columns_));
-    Eigen::Map<Tokens<S>>(x_.data() + observation_ * step.column, observation_, step.columns) = x;
+    detail::copy<S>(x, Eigen::Map<Tokens<S>>(x_.data() + observation_ * step.column, observation_, step.columns));
     allowed_.append(allowed);
     steps_.push_back(step);
     return steps_.size() - 1;
