@@ -122,19 +122,20 @@ Unit policy_unit(bool both, bool learns, std::shared_ptr<Work> w) {
           }};
 }
 
+template <class Attention>
 Unit attention_policy(const Task& task) {
-  struct Work : Setting<WindowPolicy> {
+  using Policy = WindowPolicy<Attention>;
+  struct Work : Setting<Policy> {
     Tokens<S> x;
     explicit Work(const Row& r)
-        : Setting([&](Scope at) {
-            return WindowPolicy(at, r.observation, r.length, r.dim, policy_hidden, policy_actions);
-          }),
+        : Setting<Policy>(
+              [&](Scope at) { return Policy(at, r.observation, r.length, r.dim, policy_hidden, policy_actions); }),
           x(tokens("x", r.observation, r.batch * r.length)) {
-      a.begin(time, Sequences::uniform(1, r.batch));
-      a.begin(net.windows, Sequences::uniform(r.batch, r.length));
+      this->a.begin(this->time, Sequences::uniform(1, r.batch));
+      this->a.begin(this->net.windows, Sequences::uniform(r.batch, r.length));
     }
-    void forward() { net.forward(p, x, a); }
-    void backward() { net.backward(p, x, a, g); }
+    void forward() { this->net.forward(this->p, x, this->a); }
+    void backward() { this->net.backward(this->p, x, this->a, this->g); }
   };
   return policy_unit(task.both, true, std::make_shared<Work>(task.row));
 }
@@ -159,7 +160,8 @@ Unit mlp(const Task& task) {
 Unit unit(const Task& task) {
   const Row& r = task.row;
   switch (r.kind) {
-    case Kind::policy: return attention_policy(task);
+    case Kind::policy: return attention_policy<TokenPooling>(task);
+    case Kind::embedded_policy: return attention_policy<EmbeddedPooling>(task);
     case Kind::self_attention:
       return layer_unit<MultiHeadAttention<S>>(task,
                                                [&](Scope at) { return MultiHeadAttention<S>(at, r.dim, r.heads); });

@@ -6,13 +6,14 @@
 
 namespace versus {
 
-enum class Kind { policy, self_attention, extend, block, mlp };
+enum class Kind { policy, embedded_policy, self_attention, extend, block, mlp };
 
 struct Row {
   Kind kind;
   int batch, length, dim, heads;  // sequences, tokens in each, their width; of an MLP only the batch counts
   int observation;                // of a policy or MLP
-  double forward, both;           // times LibTorch at least; 0: there is no such row
+  double forward, both;           // times LibTorch at least; 0: nothing is asked of it
+  bool learns = true;             // whether there is a row with backward
 };
 
 /// Forward alone, or forward and backward; of a policy with a step of Adam.
@@ -28,23 +29,26 @@ inline std::vector<Task> tasks() {
       {Kind::policy, 1, 8, 32, 0, 4, 40, 200},
       {Kind::policy, 64, 16, 64, 0, 16, 3.5, 5.5},
       {Kind::policy, 256, 32, 64, 0, 64, 2.2, 2.4},
+      {Kind::embedded_policy, 1, 8, 32, 0, 4, 0, 0},
+      {Kind::embedded_policy, 64, 16, 64, 0, 16, 0, 0},
+      {Kind::embedded_policy, 256, 32, 64, 0, 64, 0, 0},
       {Kind::self_attention, 1, 16, 32, 4, 0, 10, 24},
       {Kind::self_attention, 32, 16, 32, 4, 0, 5.2, 5.5},
       {Kind::self_attention, 64, 64, 64, 4, 0, 1.9, 1.65},
       {Kind::self_attention, 16, 128, 128, 8, 0, 1.5, 1.55},
       {Kind::self_attention, 4, 512, 256, 8, 0, 1.3, 1.2},
       {Kind::self_attention, 1, 2048, 64, 4, 0, 1.9, 1.8},
-      {Kind::extend, 1, 64, 32, 4, 0, 45, 0},
+      {Kind::extend, 1, 64, 32, 4, 0, 45, 0, false},
       {Kind::block, 1, 16, 32, 4, 0, 9, 18},
       {Kind::block, 64, 64, 64, 4, 0, 1.65, 1.65},
       {Kind::block, 4, 512, 256, 8, 0, 1.25, 1.15},
-      {Kind::mlp, 1, 1, 0, 0, 4, 40, 0},
+      {Kind::mlp, 1, 1, 0, 0, 4, 40, 0, false},
       {Kind::mlp, 256, 1, 0, 0, 4, 2.6, 2.4},
   };
   std::vector<Task> all;
   for (const Row& row : rows) {
     all.push_back({row, false});
-    if (row.both > 0) all.push_back({row, true});
+    if (row.learns) all.push_back({row, true});
   }
   return all;
 }
@@ -59,8 +63,9 @@ inline std::string name(const Task& t) {
   const std::string what = t.both ? ": forward and backward" : ": forward";
   switch (r.kind) {
     case Kind::policy:
-      return "attention policy (" + shape + n(r.observation) + ", width " + n(r.dim) + ")" + what +
-             (t.both ? ", Adam" : "");
+    case Kind::embedded_policy:
+      return std::string(r.kind == Kind::policy ? "" : "embedding ") + "attention policy (" + shape + n(r.observation) +
+             ", width " + n(r.dim) + ")" + what + (t.both ? ", Adam" : "");
     case Kind::self_attention: return "self-attention " + layer + what;
     case Kind::extend:
       return "one query over " + n(r.length) + " remembered keys, width " + n(r.dim) + ": extend by one";

@@ -1,5 +1,6 @@
 // LibTorch's side of the policies: with modules and without, with its Adam and with one over a single flat vector.
 #include <cmath>
+#include <optional>
 
 #include "torch_side.hpp"
 
@@ -100,31 +101,39 @@ class Ways {
   int columns_;
 };
 
-/// The weights of the attention policy, and its windows as they come in.
+/// The weights of an attention policy, and its windows as they come in.
 struct PolicyWeights {
-  std::int64_t batch, length, width;
+  std::int64_t batch, length, width;  // width: of a token
   Tensor x, positions;
-  Affine embedding, alignment;
+  std::optional<Affine> embedding;
+  Affine alignment;
   Tensor context;
   Affine hidden, policy;
 
   PolicyWeights(Weights& w, const Row& r)
       : batch(r.batch),
         length(r.length),
-        width(r.dim),
+        width(embeds(r) ? r.dim : r.observation),
         x(tokens("x", r.batch * r.length, r.observation)),
-        positions(w.fixed("positions", {r.length, r.dim})),
-        embedding(w, "embedding", r.observation, r.dim),
-        alignment(w, "attention.attention", r.dim, r.dim),
+        positions(w.fixed("positions", {r.length, width})),
+        embedding(embeds(r) ? std::optional<Affine>(std::in_place, w, "embedding", r.observation, r.dim)
+                            : std::nullopt),
+        alignment(w, "attention.attention", int(width), r.dim),
         context(w("attention.context_vector", {r.dim})),
-        hidden(w, "hidden", r.dim, policy_hidden),
+        hidden(w, "hidden", int(width), policy_hidden),
         policy(w, "policy", policy_hidden, policy_actions) {}
+
+  /// Observations, or what they are embedded as, a window a row.
+  Tensor windows() const { return (embedding ? (*embedding)(x) : x).view({batch, length, width}); }
+
+ private:
+  static bool embeds(const Row& r) { return r.kind == Kind::embedded_policy; }
 };
 
 /// The tokens' sum, each with its weight, as a product or as a sum.
 Graph attention_graph(const PolicyWeights& w, bool product) {
   return [=] {
-    const Tensor tokens = w.embedding(w.x).view({w.batch, w.length, w.width}) + w.positions;
+    const Tensor tokens = w.windows() + w.positions;
     const Tensor u = w.alignment(tokens.view({-1, w.width})).tanh_();
     const Tensor a = at::mv(u, w.context).view({w.batch, w.length}).softmax(-1);
     const Tensor c = product ? at::bmm(a.unsqueeze(1), tokens).squeeze(1) : (a.unsqueeze(2) * tokens).sum(1);
@@ -135,14 +144,19 @@ Graph attention_graph(const PolicyWeights& w, bool product) {
 /// Forward alone, into tensors that are there already.
 Graph preallocated_attention_graph(const PolicyWeights& w) {
   const auto empty = [](std::vector<std::int64_t> sizes) { return at::empty(sizes); };
-  Tensor tokens = empty({w.batch * w.length, w.width}), u = at::empty_like(tokens), e = empty({w.batch * w.length});
+  Tensor tokens = empty({w.batch * w.length, w.width}), u = empty({w.batch * w.length, w.context.size(0)});
+  Tensor e = empty({w.batch * w.length});
   Tensor c = empty({w.batch, 1, w.width}), features = empty({w.batch, policy_hidden});
   Tensor logits = empty({w.batch, policy_actions});
   Tensor windows = tokens.view({w.batch, w.length, w.width}), scores = e.view({w.batch, w.length});
   const Tensor a = e.view({w.batch, 1, w.length}), context = c.view({w.batch, w.width});
-  const Tensor placed = (w.positions + w.embedding.bias).repeat({w.batch, 1});
+  const Tensor bias = w.embedding ? w.embedding->bias : at::zeros({w.width});
+  const Tensor placed = (w.positions + bias).repeat({w.batch, 1});
   return [=]() mutable {
-    at::addmm_out(tokens, placed, w.x, w.embedding.turned);
+    if (w.embedding)
+      at::addmm_out(tokens, placed, w.x, w.embedding->turned);
+    else
+      at::add_out(tokens, w.x, placed);
     w.alignment(tokens, u);
     u.tanh_();
     at::mv_out(e, u, w.context);

@@ -1,30 +1,73 @@
 #pragma once
-// An attention policy for windows that are given whole, as other libraries batch them: heed's own AttentionPolicy slides its
+// Attention policies for windows that are given whole, as other libraries batch them: heed's own AttentionPolicy slides its
 // window over an episode and embeds each observation once, which no peer could be asked to match.
 
 #include <heed/layers/activation.hpp>
+#include <heed/layers/additive_pooling.hpp>
 #include <heed/layers/linear.hpp>
 #include <heed/layers/window_pooling.hpp>
 
 namespace versus {
 
-/// c: attention over each window of observations    logits = Wp tanh(Wh c + bh) + bp
-class WindowPolicy {
+using heed::Index;
+
+/// Additive attention over the observations of a window, each with its place a token as it is.
+class TokenPooling {
   using S = float;
-  using Index = heed::Index;
 
  public:
-  heed::WindowPooling<S> attention;
+  heed::Axis windows;
+  Index width;  // of what it answers
+  heed::Weight<> positions;
+  heed::AdditivePooling<S> attention;
+  heed::Columns<> tokens;
+
+  TokenPooling(heed::Scope at, Index observation, Index window, Index alignment)
+      : windows(at.child_axis()),
+        width(observation),
+        positions(at.weight<heed::Dynamic, heed::Dynamic>("positions", {window, observation}, heed::sinusoidal(),
+                                                          {.trained = false, .decays = false})),
+        attention(at.along(windows) / "attention", observation, alignment),
+        tokens(at.along(windows).columns(observation)) {}
+
+  void forward(heed::ParametersView<const S> p, heed::Read<S> x, heed::Write<S> y, heed::ActivationsView<S> a) const {
+    const float *from = x.data(), *place = p[positions].data();
+    float* to = a[tokens].data();
+    for (Index first = 0, n = positions.rows * width; first < x.size(); first += n)
+      for (Index i = 0; i < n; ++i) to[first + i] = from[first + i] + place[i];
+    attention.forward(p, a[tokens], y, a);
+  }
+  void backward(heed::ParametersView<const S> p, heed::Read<S>, heed::Read<S> dy, heed::ActivationsView<S> a,
+                heed::ParametersView<S> g, heed::Gradient<S> dx) const {
+    attention.backward(p, a[tokens], dy, a, g, dx);
+  }
+};
+
+/// The same over observations that are embedded first.
+class EmbeddedPooling : public heed::WindowPooling<float> {
+ public:
+  Index width;
+  EmbeddedPooling(heed::Scope at, Index observation, Index window, Index width_)
+      : WindowPooling(at, observation, window, width_, heed::Windows::given), width(width_) {}
+};
+
+/// c: attention over each window of observations    logits = Wp tanh(Wh c + bh) + bp
+template <class Attention>
+class WindowPolicy {
+  using S = float;
+
+ public:
+  Attention attention;
   heed::Linear<S> hidden, policy;
   heed::Axis windows = attention.windows;
   heed::Activation<S> activation{heed::Nonlinearity::tanh};
   heed::Columns<> context, before, features, logits;
 
   WindowPolicy(heed::Scope at, Index observation, Index window, Index width, Index hidden_width, Index actions)
-      : attention(at, observation, window, width, heed::Windows::given),
-        hidden(at / "hidden", width, hidden_width),
+      : attention(at, observation, window, width),
+        hidden(at / "hidden", attention.width, hidden_width),
         policy(at / "policy", hidden_width, actions),
-        context(at.columns(width)),
+        context(at.columns(attention.width)),
         before(at.columns(hidden_width)),
         features(at.columns(hidden_width)),
         logits(at.columns(actions)) {}
