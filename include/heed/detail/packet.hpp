@@ -28,7 +28,6 @@ struct Packet {
   static Type negate(const Type& x) { return Eigen::internal::pnegate(x); }
   static Type sqrt(const Type& x) { return Eigen::internal::psqrt(x); }
   static Type log(const Type& x) { return Eigen::internal::plog(x); }
-  static Type tanh(const Type& x) { return Eigen::internal::ptanh(x); }
   static Type multiply(const Type& a, const Type& b) { return Eigen::internal::pmul(a, b); }
   /// x where low <= at < high, elsewhere other.
   static Type within(const Type& at, const Type& low, const Type& high, const Type& x, const Type& other) {

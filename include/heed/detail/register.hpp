@@ -27,7 +27,6 @@ class Register {
   friend Register min(const Register& a, const Register& b) { return P::min(a.packet, b.packet); }
   friend Register abs(const Register& x) { return P::abs(x.packet); }
   friend Register sqrt(const Register& x) { return P::sqrt(x.packet); }
-  friend Register tanh(const Register& x) { return P::tanh(x.packet); }
   /// a b + c
   friend Register multiply_add(const Register& a, const Register& b, const Register& c) {
     return P::multiply_add(a.packet, b.packet, c.packet);

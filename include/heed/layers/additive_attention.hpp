@@ -1,8 +1,8 @@
 #pragma once
 #include "heed/core/activations.hpp"
 #include "heed/core/memory.hpp"
+#include "heed/detail/additive_scores.hpp"
 #include "heed/detail/attention.hpp"
-#include "heed/detail/elementwise.hpp"
 #include "heed/detail/graph_attention.hpp"
 #include "heed/detail/sequence_pairs.hpp"
 #include "heed/layers/linear.hpp"
@@ -23,42 +23,32 @@ struct AdditiveScore {
   static S unscaled() { return 1; }
   template <class M>
   void tile(Index q0, Index nq, Index k0, Index nk, M&& s) const {
-    for (Index j = 0; j < nq; ++j)
-      for (Index i = 0; i < nk; ++i) {
-        S sum = 0;
-        each_part_of_u(q0 + j, k0 + i, [&](Index r, const auto& u) { sum += v.segment(r, u.size()).dot(u.matrix()); });
-        s(i, j) = sum;
-      }
+    S scores[tile_keys];
+    for (Index j = 0; j < nq; ++j) {
+      additive_scores(v.size(), nk, v.data(), scores, u_of(q0 + j, k0), [](auto...) {});
+      for (Index i = 0; i < nk; ++i) s(i, j) = scores[i];
+    }
   }
-  // u = tanh(q + k)    dv += u ds    dq, dk += ds v o (1 - u^2)
+  // dq_j += the sum of du_i, dk_i += du_i
   template <class M>
   void backward(Index q0, Index nq, Index k0, Index nk, M&& ds) {
-    for (Index j = 0; j < nq; ++j)
-      for (Index i = 0; i < nk; ++i) {
-        const S d = ds(i, j);
-        if (d == S(0)) continue;
-        each_part_of_u(q0 + j, k0 + i, [&](Index r, auto& u) {
-          dv.segment(r, u.size()).array() += d * u;
-          u = d * v.segment(r, u.size()).array() * (1 - u.square());
-          dq.col(q0 + j).segment(r, u.size()).array() += u;
-          dk.col(k0 + i).segment(r, u.size()).array() += u;
-        });
-      }
+    S slopes[tile_keys];
+    for (Index j = 0; j < nq; ++j) {
+      for (Index i = 0; i < nk; ++i) slopes[i] = ds(i, j);
+      additive_scores_backward(
+          v.size(), nk, v.data(), slopes, dv.data(), dq.col(q0 + j).data(), u_of(q0 + j, k0),
+          [of_keys = dk.col(k0).data(), stride = dk.outerStride()](Index r, Index i, Index count, auto du) {
+            S* to = of_keys + r + i * stride;
+            store(to, ColumnsAt<S>{to, 0}(0, 0, count) + du, count);
+          });
+    }
   }
 
  private:
-  /// f(r, u from row r on), a part of the width at a time, so that u needs no room elsewhere.
-  template <class F>
-  void each_part_of_u(Index query, Index key, F&& f) const {
-    constexpr Index most = 64;
-    Eigen::Array<S, Dynamic, 1, 0, most, 1> u;
-    for (Index r = 0; r < v.size(); r += most) {
-      u.resize(std::min(most, v.size() - r));
-      elementwise_run(
-          u.size(), u.data(), false, [](const Register<S>& qi, const Register<S>& ki) { return tangent<S>(qi + ki); },
-          q.col(query).data() + r, k.col(key).data() + r);
-      f(r, u);
-    }
+  /// tanh(q_j + k_i), keys counted from k0 on.
+  auto u_of(Index query, Index k0) const {
+    const ColumnsAt<S> of_query{q.col(query).data(), 0}, of_keys{k.col(k0).data(), k.outerStride()};
+    return [=](Index r, Index i, Index count) { return tangent<S>(of_query(r, 0, count) + of_keys(r, i, count)); };
   }
 };
 

@@ -1,6 +1,6 @@
 #pragma once
 #include "heed/core/activations.hpp"
-#include "heed/detail/elementwise.hpp"
+#include "heed/detail/additive_scores.hpp"
 #include "heed/detail/graph_attention.hpp"
 #include "heed/layers/linear.hpp"
 
@@ -54,7 +54,7 @@ class AdditivePooling {
       if (dx.wanted()) detail::multiply(dx.middleCols(first, n), dy.col(s), a[weights].segment(first, n), true);
     }
     weigh_backward(p, a, g);
-    alignment.backward(p, x, a.d(u), g, dx.part(0, x.rows(), 0, x.cols()));
+    Linear<S, D, Dynamic>(alignment.weight, {}).backward(p, x, a.d(u), g, dx.part(0, x.rows(), 0, x.cols()));
   }
 
   /// The weights of one sequence after a forward: tokens x 1.
@@ -81,9 +81,9 @@ class AdditivePooling {
     each([](auto w) { w /= w.sum(); });
   }
 
-  /// From a.d(weights), which is used up, to a.d(u): the gradient of what is under the tangent.
+  /// From a.d(weights), which is used up, to a.d(u): the gradient of what is under the tangent, whose sum is the bias's.
   //
-  // de = w o (dw - w . dw)    dv += u de'    du = v de' o (1 - u^2)
+  // de = w o (dw - w . dw)    du = v de' o (1 - u^2)
   void weigh_backward(ParametersView<const S> p, ActivationsView<S> a, ParametersView<S> g) const {
     const SequencesView sequences = a.sequences(u.axis);
     for (Index s = 0; s < sequences.count(); ++s) {
@@ -91,13 +91,12 @@ class AdditivePooling {
       auto w = a[weights].segment(first, n), dw = a.d(weights).segment(first, n);
       dw.array() = w.array() * (dw.array() - w.dot(dw));
     }
-    detail::multiply(g[context], a[u], a.d(weights).transpose(), true);
-    for (Index i = 0; i < sequences.columns(); ++i) {
-      const S de = a.d(weights)[i];
-      const auto slope = [=](const R& v, const R& ui) -> R { return de * v * (1 - ui * ui); };
-      detail::elementwise_run(alignment.out(), a.d(u).col(i).data(), false, slope, p[context].data(),
-                              a[u].col(i).data());
-    }
+    detail::additive_scores_backward(u.rows, sequences.columns(), p[context].data(), a.d(weights).data(),
+                                     g[context].data(), g[alignment.bias].data(),
+                                     detail::ColumnsAt<S>{a[u].data(), u.rows},
+                                     [to = a.d(u).data(), rows = u.rows](Index i, Index j, Index count, const R& du) {
+                                       detail::store(to + i + j * rows, du, count);
+                                     });
   }
 
   /// Each sequence as a row; of the tokens that are seen alone, if that is said.

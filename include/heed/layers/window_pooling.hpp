@@ -134,7 +134,6 @@ class WindowPooling {
     }
     detail::multiply(g[alignment.weight], a.d(C), a[Q].transpose(), true);
     detail::multiply(a.d(Q), p[alignment.weight].transpose(), a.d(C), true);
-    detail::add_columns<S>(C.rows, window, places(a.d(C)).data(), C.rows, g[alignment.bias].data());
     detail::add_columns<S>(Q.rows, window, places(a.d(Q)).data(), Q.rows, g[embedding.bias].data());
     if (narrow()) {
       detail::transpose(x.rows(), Q.rows, a.d(Q).data(), Q.rows, g[embedding.weight].data(), x.rows(), true);

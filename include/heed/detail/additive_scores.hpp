@@ -1,0 +1,88 @@
+#pragma once
+#include "heed/detail/elementwise.hpp"
+
+namespace heed::detail {
+
+// What additive attention makes of columns x_j, in one pass forward and one backward:
+//
+//   u_j = tanh(x_j + c_j)    e_j = v . u_j
+//   du_j = v de_j o (1 - u_j^2)    dv += u de'    dc += the sum of du_j
+
+/// Columns of numbers, so far apart; no distance where one stands for all.
+template <class S>
+struct ColumnsAt {
+  const S* first;
+  Index stride;
+  /// `count` numbers from row i on, as many as a register holds or fewer.
+  Register<S> operator()(Index i, Index j, Index count) const {
+    const S* at = first + i + j * stride;
+    return count == Packet<S>::size ? load(at) : load(Padded<S>(at, count).numbers);
+  }
+};
+template <class S>
+void store(S* to, const Register<S>& x, Index count) {
+  if (count == Packet<S>::size) return store(to, x);
+  S numbers[Packet<S>::size];
+  store(numbers, x);
+  std::copy_n(numbers, count, to);
+}
+
+/// e: a number for each column. use(i, j, count, u): rows of u, as they come.
+template <class S, class U, class Use>
+[[gnu::flatten]] void additive_scores(Index rows, Index columns, const S* v, S* e, U u_of, Use use) {
+  using P = Packet<S>;
+  const ColumnsAt<S> weights{v, 0};
+  const auto score = [&](Index j) {  // to be summed
+    Register<S> sum = S(0);
+    const auto add = [&](Index i, Index count) {
+      const Register<S> u = u_of(i, j, count);
+      use(i, j, count, u);
+      sum = multiply_add(u, weights(i, 0, count), sum);
+    };
+    Index i = 0;
+    for (; i + P::size <= rows; i += P::size) add(i, P::size);
+    if (i < rows) add(i, rows - i);
+    return sum.packet;
+  };
+  Index j = 0;
+  for (; j + P::rows <= columns; j += P::rows) {
+    typename P::Rows sums;
+    for (Index r = 0; r < P::rows; ++r) sums.packet[r] = score(j + r);
+    Packet<S, int(P::rows)>::store(e + j, P::sums(sums));
+  }
+  for (; j < columns; ++j) e[j] = P::sum(score(j));
+}
+
+/// A strip of so many registers at a time. use(i, j, count, du): rows of du, as they come.
+template <class S, int strip = (Packet<S>::registers >= 32 ? 4 : 2), class U, class Use>
+[[gnu::flatten]] void additive_scores_backward(Index rows, Index columns, const S* v, const S* de, S* dv, S* dc, U u_of,
+                                               Use use, Index i = 0) {
+  constexpr Index size = Packet<S>::size;
+  const auto pass = [&](Index count) {
+    Register<S> of_v[strip], sum_v[strip], sum_c[strip];
+    for (int k = 0; k < strip; ++k) {
+      const Index at = i + k * size;
+      of_v[k] = ColumnsAt<S>{v, 0}(at, 0, count);
+      sum_v[k] = ColumnsAt<S>{dv, 0}(at, 0, count);
+      sum_c[k] = ColumnsAt<S>{dc, 0}(at, 0, count);
+    }
+    for (Index j = 0; j < columns; ++j)
+      for (int k = 0; k < strip; ++k) {
+        const Register<S> u = u_of(i + k * size, j, count), du = of_v[k] * Register<S>(de[j]) * (S(1) - u * u);
+        sum_v[k] = multiply_add(u, Register<S>(de[j]), sum_v[k]);
+        sum_c[k] += du;
+        use(i + k * size, j, count, du);
+      }
+    for (int k = 0; k < strip; ++k) {
+      store(dv + i + k * size, sum_v[k], count);
+      store(dc + i + k * size, sum_c[k], count);
+    }
+  };
+  for (; i + strip * size <= rows; i += strip * size) pass(size);
+  if constexpr (strip > 1)
+    additive_scores_backward<S, 1>(rows, columns, v, de, dv, dc, u_of, use, i);
+  else if (i < rows)
+    pass(rows - i);
+}
+
+}  // namespace heed::detail
