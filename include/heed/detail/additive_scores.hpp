@@ -27,18 +27,14 @@ void store(S* to, const Register<S>& x, Index count) {
   std::copy_n(numbers, count, to);
 }
 
-/// e: a number for each column. use(i, j, count, u): rows of u, as they come.
-template <class S, class U, class Use>
-[[gnu::flatten]] void additive_scores(Index rows, Index columns, const S* v, S* e, U u_of, Use use) {
+/// e: a number for each column. u_of(i, j, count): u, so many rows of it from the i-th on.
+template <class S, class U>
+[[gnu::flatten]] void additive_scores(Index rows, Index columns, const S* v, S* e, U u_of) {
   using P = Packet<S>;
   const ColumnsAt<S> weights{v, 0};
   const auto score = [&](Index j) {  // to be summed
     Register<S> sum = S(0);
-    const auto add = [&](Index i, Index count) {
-      const Register<S> u = u_of(i, j, count);
-      use(i, j, count, u);
-      sum = multiply_add(u, weights(i, 0, count), sum);
-    };
+    const auto add = [&](Index i, Index count) { sum = multiply_add(u_of(i, j, count), weights(i, 0, count), sum); };
     Index i = 0;
     for (; i + P::size <= rows; i += P::size) add(i, P::size);
     if (i < rows) add(i, rows - i);
@@ -53,10 +49,10 @@ template <class S, class U, class Use>
   for (; j < columns; ++j) e[j] = P::sum(score(j));
 }
 
-/// A strip of so many registers at a time. use(i, j, count, du): rows of du, as they come.
-template <class S, int strip = (Packet<S>::registers >= 32 ? 4 : 2), class U, class Use>
+/// A strip of so many registers at a time. give(i, j, count, du): rows of du, as they come.
+template <class S, int strip = (Packet<S>::registers >= 32 ? 4 : 2), class U, class Give>
 [[gnu::flatten]] void additive_scores_backward(Index rows, Index columns, const S* v, const S* de, S* dv, S* dc, U u_of,
-                                               Use use, Index i = 0) {
+                                               Give give, Index i = 0) {
   constexpr Index size = Packet<S>::size;
   const auto pass = [&](Index count) {
     Register<S> of_v[strip], sum_v[strip], sum_c[strip];
@@ -71,7 +67,7 @@ template <class S, int strip = (Packet<S>::registers >= 32 ? 4 : 2), class U, cl
         const Register<S> u = u_of(i + k * size, j, count), du = of_v[k] * Register<S>(de[j]) * (S(1) - u * u);
         sum_v[k] = multiply_add(u, Register<S>(de[j]), sum_v[k]);
         sum_c[k] += du;
-        use(i + k * size, j, count, du);
+        give(i + k * size, j, count, du);
       }
     for (int k = 0; k < strip; ++k) {
       store(dv + i + k * size, sum_v[k], count);
@@ -80,7 +76,7 @@ template <class S, int strip = (Packet<S>::registers >= 32 ? 4 : 2), class U, cl
   };
   for (; i + strip * size <= rows; i += strip * size) pass(size);
   if constexpr (strip > 1)
-    additive_scores_backward<S, 1>(rows, columns, v, de, dv, dc, u_of, use, i);
+    additive_scores_backward<S, 1>(rows, columns, v, de, dv, dc, u_of, give, i);
   else if (i < rows)
     pass(rows - i);
 }

@@ -25,7 +25,7 @@ struct AdditiveScore {
   void tile(Index q0, Index nq, Index k0, Index nk, M&& s) const {
     S scores[tile_keys];
     for (Index j = 0; j < nq; ++j) {
-      additive_scores(v.size(), nk, v.data(), scores, u_of(q0 + j, k0), [](auto...) {});
+      additive_scores(v.size(), nk, v.data(), scores, u_of(q0 + j, k0));
       for (Index i = 0; i < nk; ++i) s(i, j) = scores[i];
     }
   }
