@@ -98,7 +98,7 @@ struct DotProductScore {
 
   // d = |r_q - r_k|    dslope -= dA d    dr_q -= slope dA (r_q - r_k) / d, and dr_k the opposite; nothing where d is 0
   template <class M>
-  void places_backward(Index q0, Index nq, Index k0, Index nk, M& ds) {
+  [[gnu::noinline]] void places_backward(Index q0, Index nq, Index k0, Index nk, M& ds) {
     each(nq, nk, [&](Index i, Index j) {
       const S d = apart(q0 + j, k0 + i);
       if (d == S(0)) return;
