@@ -1,128 +1,70 @@
-// Forward, and forward with backward, of the layers and of the networks that stand on them.
+// Every layer: forward, forward with backward, and a step of acting where it has one. Attention is here, the other layers and
+// the networks that stand on them in the directory of this name.
 //   sh benchmarks/run.sh layers [--benchmark_filter=...]
-#include <benchmark/benchmark.h>
-
-#include <heed/heed.hpp>
+#include "layers/harness.hpp"
 
 namespace {
 
-using namespace heed;
-using S = float;
+using namespace layers;
 
-void sizes(benchmark::internal::Benchmark* b) {
-  b->ArgNames({"B", "T", "D", "H"})
-      ->Args({1, 16, 32, 4})
-      ->Args({32, 16, 32, 4})
-      ->Args({64, 64, 64, 4})
-      ->Args({16, 128, 128, 8});
-}
-
-/// Forward, or forward with backward, of a layer with `forward(p, x, y, a)`.
-template <class Layer, class Make>
-void run(benchmark::State& state, bool backward, Make make) {
-  const Index count = state.range(0), length = state.range(1), dim = state.range(2);
-  Layout layout;
-  const Axis time = layout.axis();
-  const Layer layer = make(Scope(layout, time, "layer"), dim, Index(state.range(3)));
-  const Parameters<S> p(layout, 1);
-  Parameters<S> g(layout);
-  Activations<S> a(layout);
-  a.begin(time, Sequences::uniform(count, length));
-  const Tokens<S> x = Tokens<S>::Random(dim, count * length), dy = x;
-  Tokens<S> y = x, dx = x;
-  for (auto _ : state) {
-    layer.forward(p, x, y, a);
-    if (backward) layer.backward(p, x, dy, a, g, dx);
-    benchmark::DoNotOptimize(y.data());
-    benchmark::DoNotOptimize(dx.data());
-  }
-  state.counters["tokens"] = benchmark::Counter(double(count * length), benchmark::Counter::kIsIterationInvariantRate);
-}
-
-void self_attention(benchmark::State& state, bool backward) {
-  run<MultiHeadAttention<S>>(state, backward,
-                             [](Scope at, Index dim, Index heads) { return MultiHeadAttention<S>(at, dim, heads); });
-}
-/// Self-attention that is told something, or that is of another kind: with backward.
+/// Attention between projections, told all but its width.
 template <class Attention>
-void attention_of(benchmark::State& state, typename Attention::Config c) {
-  using Layer = MultiHeadAttention<S, Dynamic, Attention>;
-  run<Layer>(state, true, [&](Scope at, Index dim, Index heads) {
-    c.dim = dim, c.heads = heads;
-    return Layer(at, c);
+void multi_head(const std::string& name, typename Attention::Config c) {
+  layer(name,
+        [=](Scope at, Size s) mutable {
+          c.dim = s.dim, c.heads = s.heads;
+          return MultiHeadAttention<S, Dynamic, Attention>(at, c);
+        },
+        {.sizes = many_sizes});
+}
+/// Without projections.
+template <class Attention>
+void alone(const std::string& name, typename Attention::Config c) {
+  layer<3>(name, [=](Scope at, Size s) mutable {
+    c.dim = s.dim, c.heads = s.heads;
+    return Attention(at, at.axis(), c);
   });
 }
-void softmax_attention(benchmark::State& state, const AttentionConfig& c) {
-  attention_of<DotProductAttention<S>>(state, c);
-}
-void linear_attention(benchmark::State& state, const LinearAttention<S>::Config& c) {
-  attention_of<LinearAttention<S>>(state, c);
-}
-void selective_attention(benchmark::State& state, const SelectiveAttention<S>::Config& c) {
-  attention_of<SelectiveAttention<S>>(state, c);
-}
-void gru(benchmark::State& state, bool backward) {
-  run<Gru<S>>(state, backward, [](Scope at, Index dim, Index) { return Gru<S>(at, {.in = dim, .hidden = dim}); });
-}
-void transformer_block(benchmark::State& state, bool backward) {
-  run<TransformerBlock<S>>(state, backward, [](Scope at, Index dim, Index heads) {
-    return TransformerBlock<S>(at, {.dim = dim, .heads = heads, .activation = Nonlinearity::gelu});
+void luong(const std::string& name, LuongScore score, LuongReach reach) {
+  layer<2>(name, [=](Scope at, Axis source, Size s) {
+    return LuongAttention<S>(at, source, {.query_dim = s.dim, .key_dim = s.dim, .score = score, .reach = reach});
   });
 }
-BENCHMARK_CAPTURE(self_attention, forward, false)->Apply(sizes);
-BENCHMARK_CAPTURE(self_attention, forward_backward, true)->Apply(sizes);
-BENCHMARK_CAPTURE(softmax_attention, causal, {.mask = Causal()})->Apply(sizes);
-BENCHMARK_CAPTURE(softmax_attention, rotary, {.position = rotary()})->Apply(sizes);
-BENCHMARK_CAPTURE(softmax_attention, alibi, {.position = alibi()})->Apply(sizes);
-BENCHMARK_CAPTURE(softmax_attention, relative, {.position = relative()})->Apply(sizes);
-BENCHMARK_CAPTURE(linear_attention, causal, {.mask = Causal()})->Apply(sizes);
-BENCHMARK_CAPTURE(selective_attention, top_8, {.k = 8})->Apply(sizes);
-BENCHMARK_CAPTURE(gru, forward, false)->Apply(sizes);
-BENCHMARK_CAPTURE(gru, forward_backward, true)->Apply(sizes);
-BENCHMARK_CAPTURE(transformer_block, forward, false)->Apply(sizes);
-BENCHMARK_CAPTURE(transformer_block, forward_backward, true)->Apply(sizes);
 
-/// Acts step by step in some lanes.
-template <class Net>
-void acting(benchmark::State& state) {
-  const Index lanes = state.range(0), steps = 64;
-  const Agent<Net> agent({.observation = 4, .actions = 2}, 1);
-  Memory<S> m(agent.layout, lanes, steps);
-  Activations<S> a(agent.layout);
-  a.begin(agent.time, Sequences::uniform(lanes, 1));
-  const Tokens<S> x = Tokens<S>::Random(4, lanes);
-  for (auto _ : state) {
-    if (m.length(agent.time, 0) == steps) m.forget();
-    agent.net.extend(agent.p, x, m, a);
-    m.advance();
-  }
-  state.counters["steps"] = benchmark::Counter(double(lanes), benchmark::Counter::kIsIterationInvariantRate);
-}
-BENCHMARK(acting<MlpPolicy<S>>)->ArgName("lanes")->Arg(1)->Arg(16);
-BENCHMARK(acting<AttentionPolicy<S>>)->ArgName("lanes")->Arg(1)->Arg(16);
-BENCHMARK(acting<TransformerPolicy<S>>)->ArgName("lanes")->Arg(1)->Arg(16);
+[[maybe_unused]] const bool registered = [] {
+  const auto softmax = multi_head<DotProductAttention<S>>;
+  softmax("multi_head_attention", {});
+  softmax("multi_head_attention/causal", {.mask = Causal()});
+  softmax("multi_head_attention/rotary", {.position = rotary()});
+  softmax("multi_head_attention/alibi", {.position = alibi()});
+  softmax("multi_head_attention/relative", {.position = relative()});
+  softmax("multi_head_attention/multi_query", {.key_heads = 1});
+  softmax("multi_head_attention/normalise", {.normalise = true});
+  softmax("multi_head_attention/dropout", {.dropout = 0.1});
+  multi_head<LinearAttention<S>>("linear_attention/causal", {.mask = Causal()});
+  multi_head<SelectiveAttention<S>>("selective_attention/top_8", {.k = 8});
+  multi_head<SelectiveAttention<S>>("selective_attention/sparsemax", {.selection = Selection::sparsemax});
+  multi_head<HardAttention<S>>("hard_attention", {});
+  alone<DotProductAttention<S>>("dot_product_attention", {});
+  alone<LinearAttention<S>>("linear_attention/alone", {});
+  alone<SelectiveAttention<S>>("selective_attention/alone", {.k = 8});
+  alone<HardAttention<S>>("hard_attention/alone", {});
 
-/// Learns from a batch of whole episodes.
-template <class Net>
-void learning(benchmark::State& state) {
-  Agent<Net> agent({.observation = 4, .actions = 2}, 1);
-  const Axis time = agent.time;
-  Parameters<S> g(agent.layout);
-  Activations<S> a(agent.layout);
-  a.begin(time, Sequences::uniform(8, state.range(0)));
-  const Tokens<S> x = Tokens<S>::Random(4, 8 * state.range(0));
-  Adam<S> adam(agent.layout);
-  for (auto _ : state) {
-    agent.net.forward(agent.p, x, a);
-    a.d(agent.net.logits).setConstant(1e-3f);
-    g.flat.setZero();
-    agent.net.backward(agent.p, x, a, g, no_gradient);
-    adam.step(agent.p.flat, g.flat);
-  }
-  state.counters["steps"] = benchmark::Counter(double(x.cols()), benchmark::Counter::kIsIterationInvariantRate);
-}
-BENCHMARK(learning<MlpPolicy<S>>)->ArgName("T")->Arg(32)->Arg(256);
-BENCHMARK(learning<AttentionPolicy<S>>)->ArgName("T")->Arg(32)->Arg(256);
-BENCHMARK(learning<TransformerPolicy<S>>)->ArgName("T")->Arg(32)->Arg(256);
+  layer<3>(
+      "cross_attention",
+      [](Scope at, Axis source, Size s) { return CrossAttention<S>(at, source, {.dim = s.dim, .heads = s.heads}); },
+      {.sizes = many_sizes});
+  layer("segment_attention",
+        [](Scope at, Size s) { return SegmentAttention<S>(at, {.dim = s.dim, .heads = s.heads, .mask = Window(16)}); });
+  layer<2>("additive_attention", [](Scope at, Axis source, Size s) {
+    return AdditiveAttention<S>(at, source, {.query_dim = s.dim, .key_dim = s.dim, .width = s.dim});
+  });
+  luong("luong_attention/dot", LuongScore::dot, LuongReach::global);
+  luong("luong_attention/general", LuongScore::general, LuongReach::global);
+  luong("luong_attention/concat", LuongScore::concat, LuongReach::global);
+  luong("luong_attention/monotonic", LuongScore::general, LuongReach::monotonic);
+  luong("luong_attention/predictive", LuongScore::general, LuongReach::predictive);
+  return true;
+}();
 
 }  // namespace
