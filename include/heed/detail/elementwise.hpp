@@ -245,6 +245,19 @@ void elementwise(Y&& y, bool add, const F& f, const X&... x) {
     elementwise_run(rows, y.data() + j * column_stride(y), add, f, (x.data() + j * column_stride(x))...);
 }
 
+template <class X>
+void tangent_in_place(X&& x) {
+  using S = typename Plain<X>::Scalar;
+  elementwise(
+      x, false, [](const Register<S>& xi) { return tangent<S>(xi); }, x);
+}
+template <class X>
+void sigmoid_in_place(X&& x) {
+  using S = typename Plain<X>::Scalar;
+  elementwise(
+      x, false, [](const Register<S>& xi) { return sigmoid<S>(xi); }, x);
+}
+
 /// y += the sum of the columns of x, a strip of so many registers at a time.
 template <class S, int strip = 4>
 void add_columns(Index rows, Index columns, const S* x, Index stride, S* y) {

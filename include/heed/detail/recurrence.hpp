@@ -19,13 +19,6 @@ namespace heed::detail {
 //   Cell::forward(gates, before, after)                      turns the sums into gates, and gives the states afterwards
 //   Cell::backward(gates, before, dafter, dsums, dbefore)    dbefore: past the sums alone; dafter may be used up
 
-template <class X>
-void sigmoid_in_place(X&& x) {
-  using S = typename Plain<X>::Scalar;
-  elementwise(
-      x, false, [](const Register<S>& sum) { return sigmoid<S>(sum); }, x);
-}
-
 /// One layer in one direction: the weights of a cell, and what is kept of each step for the way back.
 template <class S, class Cell>
 class RecurrentUnit {

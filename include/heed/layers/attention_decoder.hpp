@@ -173,7 +173,7 @@ class AttentionDecoder {
   void start(ParametersView<const S> p, const Read<S>& h, Write<S> s0) const {
     if (h.cols() == 0) return void(s0.setZero());
     initial.forward(p, h.leftCols(1), s0);
-    s0.array() = s0.array().tanh();
+    detail::tangent_in_place(s0);
   }
   void start_backward(ParametersView<const S> p, detail::Lockstep::Place at, const Read<S>& source,
                       ActivationsView<S> a, ParametersView<S> g, Gradient<S>& dsource) const {

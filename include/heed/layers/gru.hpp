@@ -20,7 +20,8 @@ struct GruCell {
     auto r = part(sums, 0), z = part(sums, 1), of_h = part(sums, 2), n = part(sums, 3);
     sigmoid_in_place(r);
     sigmoid_in_place(z);
-    n = (n + r * of_h).tanh();
+    n += r * of_h;
+    tangent_in_place(n);
     after.array() = (1 - z) * n + z * h.array();
   }
   // dn = dh' (1 - z) (1 - n^2)    d(W_hn h + b_hn) = dn r    dr = dn (W_hn h + b_hn) r (1 - r)

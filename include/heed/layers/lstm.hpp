@@ -20,10 +20,12 @@ struct LstmCell {
     auto i = part<4>(sums, 0), f = part<4>(sums, 1), g = part<4>(sums, 2), o = part<4>(sums, 3);
     sigmoid_in_place(i);
     sigmoid_in_place(f);
-    g = g.tanh();
+    tangent_in_place(g);
     sigmoid_in_place(o);
-    part<2>(after, 1) = f * part<2>(before, 1) + i * g;
-    part<2>(after, 0) = o * part<2>(after, 1).tanh();
+    auto h = part<2>(after, 0), c = part<2>(after, 1);
+    c = f * part<2>(before, 1) + i * g;
+    elementwise(
+        h, false, [](const R& oi, const R& ci) -> R { return oi * tangent<S>(ci); }, o, c);
   }
   // With T = tanh(c'):    do = dh' T o (1 - o)    dc' += dh' o (1 - T^2)    dc = dc' f
   //                       di = dc' g i (1 - i)    df = dc' c f (1 - f)      dg = dc' i (1 - g^2)
@@ -32,7 +34,8 @@ struct LstmCell {
     const auto c = part<2>(before, 1);
     auto di = part<4>(dsums, 0), df = part<4>(dsums, 1), dg = part<4>(dsums, 2), d_o = part<4>(dsums, 3);
     auto dh = part<2>(dafter, 0), dc = part<2>(dafter, 1);
-    d_o = (f * c + i * g).tanh();
+    d_o = f * c + i * g;
+    tangent_in_place(d_o);
     dc += dh * o * (1 - d_o.square());
     d_o *= dh * o * (1 - o);
     di = dc * g * i * (1 - i);
@@ -41,6 +44,9 @@ struct LstmCell {
     part<2>(dbefore, 0).setZero();
     part<2>(dbefore, 1) = dc * f;
   }
+
+ private:
+  using R = Register<S>;
 };
 
 }  // namespace detail

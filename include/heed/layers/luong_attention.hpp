@@ -18,10 +18,12 @@ struct GaussianFactor {
   bool active() const { return on; }
   template <class M>
   void apply(Index, Index, Index k0, Index nk, M&& w) const {
-    for (Index i = 0; i < nk && on; ++i) {
-      const S away = (S(k0 + i) - center) / sigma;
-      w(i, 0) *= std::exp(S(-0.5) * away * away);
-    }
+    if (!on) return;
+    Eigen::Array<S, Dynamic, 1, 0, tile_keys, 1> factors(nk);
+    for (Index i = 0; i < nk; ++i) factors(i) = (S(k0 + i) - center) / sigma;
+    elementwise(
+        factors, false, [](const Register<S>& away) { return exponential<S>(S(-0.5) * away * away); }, factors);
+    w.col(0).array() *= factors;
   }
   // dcenter = sum_s dlog (s - center) / sigma^2
   template <class M>
@@ -208,16 +210,16 @@ class LuongAttention {
     if (key.weight) key.forward(p, h, a[projected_key]);
     if (position.weight) {
       position.forward(p, q, a[predicting]);
-      a[predicting].array() = a[predicting].array().tanh();
+      detail::tangent_in_place(a[predicting]);
       detail::multiply(a[place], p[position_v].transpose(), a[predicting]);
-      a[place].array() = (1 + (-a[place].array()).exp()).inverse();
+      detail::sigmoid_in_place(a[place]);
     }
     a[joined].bottomRows(q.rows()) = q;
     return all;
   }
   void answer(ParametersView<const S> p, Write<S> y, ActivationsView<S> a) const {
     output.forward(p, a[joined], y);
-    y.array() = y.array().tanh();
+    detail::tangent_in_place(y);
   }
 
   Source source_of(detail::SequencePair s, const Read<S>& h, ActivationsView<S> a) const {

@@ -57,7 +57,7 @@ class Pointer {
       score.tile(0, 1, 0, n, of);
       of *= score.unscaled();
     });
-    if (clip > 0) u.array() = clip * u.array().tanh();
+    if (clip > 0) detail::tangent_in_place(u), u *= clip;
   }
 
   // y = C tanh(u), so du = (1 - (y / C)^2) C dy
