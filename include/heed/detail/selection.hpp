@@ -1,10 +1,9 @@
 #pragma once
 #include <algorithm>
-#include <cmath>
 #include <functional>
 #include <limits>
 
-#include "heed/core/tokens.hpp"
+#include "heed/detail/elementwise.hpp"
 
 namespace heed::detail {
 
@@ -28,8 +27,8 @@ void softmax(WeightColumn<S> w) {
     w.setZero();
     return;
   }
-  for (S& s : w)
-    s = s == -std::numeric_limits<S>::infinity() ? S(0) : std::exp(s - top);  // Eigen's e^-infinity is not 0
+  elementwise(
+      w, false, [top](const Register<S>& s) { return exponential<S>(s - top); }, w);
   w /= w.sum();
 }
 

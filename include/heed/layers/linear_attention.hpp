@@ -6,6 +6,7 @@
 #include "heed/core/masks.hpp"
 #include "heed/core/memory.hpp"
 #include "heed/core/scope.hpp"
+#include "heed/detail/elementwise.hpp"
 #include "heed/detail/running_products.hpp"
 #include "heed/detail/sequence_pairs.hpp"
 
@@ -153,7 +154,11 @@ class LinearAttention {
   static S inverse(S s) {
     return s >= std::numeric_limits<S>::min() / std::numeric_limits<S>::epsilon() ? 1 / s : S(0);
   }
-  static void features(const Read<S>& x, Write<S> y) { y.array() = x.array().max(S(0)) + x.array().min(S(0)).exp(); }
+  static void features(const Read<S>& x, Write<S> y) {
+    using R = detail::Register<S>;
+    detail::elementwise(
+        y, false, [](const R& xi) -> R { return max(xi, S(0)) + detail::exponential<S>(min(xi, S(0))); }, x);
+  }
   void begin(const Read<S>& q, const Read<S>& k, const Read<S>& v, ActivationsView<S> a) const {
     features(q, a[of_query]);
     features(k, a[of_key]);

@@ -1,5 +1,6 @@
 #pragma once
 #include "heed/core/policy.hpp"
+#include "heed/detail/selection.hpp"
 #include "heed/layers/pointer.hpp"
 #include "heed/networks/entity_body.hpp"
 
@@ -75,8 +76,7 @@ class PointerPolicy {
     visit(AttentionLayer{"pointer", body.entities, body.pool.seeds}, [this](auto, auto a, Index step, Index, auto w) {
       if (w.rows() == 0) return;
       w.col(0) = a[logits].segment(a.sequences(body.entities).first(step), w.rows()).transpose();
-      w.array() = (w.array() - w.maxCoeff()).exp();
-      w /= w.sum();
+      detail::softmax<S>({w.data(), w.rows()});
     });
   }
 
