@@ -56,6 +56,7 @@ constexpr auto power_of_two = []<class R>(const R& x) -> R {
 constexpr auto tangent = []<class R>(const R& x) -> R { return heed::detail::tangent<typename R::Scalar>(x); };
 constexpr auto sigmoid = []<class R>(const R& x) -> R { return heed::detail::sigmoid<typename R::Scalar>(x); };
 constexpr auto softplus = []<class R>(const R& x) -> R { return heed::detail::softplus<typename R::Scalar>(x); };
+constexpr auto logarithm = []<class R>(const R& x) -> R { return log(x); };
 constexpr auto step = []<class R>(const R& x) -> R { return heed::detail::step<typename R::Scalar>(x); };
 constexpr auto bell = []<class R>(const R& x) -> R { return heed::detail::Normal<typename R::Scalar>(x).bell; };
 constexpr auto below = []<class R>(const R& x) -> R { return heed::detail::Normal<typename R::Scalar>(x).below; };
@@ -74,6 +75,12 @@ TEMPLATE_TEST_CASE("Elementwise: functions against the formulas in long double",
   check<S>("sigmoid", least, most, 2, 1, sigmoid, [](long double x) { return 1 / (1 + std::exp(-x)); });
   check<S>("softplus", least, 20, 2.5, 20, softplus,
            [](long double x) { return std::max(x, 0.0L) + std::log1p(std::exp(-std::abs(x))); });
+  const auto log_of_normal = [](long double x) {
+    return x < std::numeric_limits<S>::min() ? std::numeric_limits<long double>::quiet_NaN() : std::log(x);
+  };
+  check<S>("log", 0, 4, 1.5, none, logarithm, log_of_normal);
+  check<S>("log", 0, 1e6, 1.5, none, logarithm, log_of_normal);
+  check<S>("log", 0, double(std::numeric_limits<S>::max()), 1.5, none, logarithm, log_of_normal);
   const auto phi = [](long double x) { return std::exp(-x * x / 2); };
   const auto Phi = [](long double x) { return std::erfc(-x * 0.70710678118654752440L) / 2; };
   check<S>("phi", -2, 2, 3, 1.5, bell, phi);
@@ -96,6 +103,7 @@ TEMPLATE_TEST_CASE("Elementwise: functions of extreme numbers", "", float, doubl
   CHECK(map(x, sigmoid) == V{0, 0, 0, half, half, half, half, half, half, 1, 1, 1});
   const S log2 = S(0.6931471805599453);
   CHECK(map(x, softplus) == V{0, 0, 0, log2, log2, log2, log2, log2, log2, S(1e4), most, infinity});
+  CHECK(map(V{0, S(-0.0), 1, infinity}, logarithm) == V{-infinity, -infinity, 0, infinity});
   CHECK(map(x, step) == V{0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1});
   CHECK(map(x, bell) == V{0, 0, 0, 1, 1, 1, 1, 1, 1, 0, 0, 0});
   const V of_normal = map(x, below);
@@ -105,7 +113,8 @@ TEMPLATE_TEST_CASE("Elementwise: functions of extreme numbers", "", float, doubl
   const auto stays = [&](auto f) {
     for (const S y : map(nan, f)) CHECK(std::isnan(y));
   };
-  stays(exponential), stays(power_of_two), stays(tangent), stays(sigmoid), stays(softplus), stays(bell), stays(below);
+  stays(exponential), stays(power_of_two), stays(tangent), stays(sigmoid), stays(softplus), stays(logarithm),
+      stays(bell), stays(below);
 
   // Overflows where it must, and not before; zero only where next to nothing is
   // left.

@@ -229,8 +229,9 @@ struct RunningSoftmax {
   /// What was summed, times keep = 1 / sum, is the mean; top becomes the log-sum-exp.
   void finish(Index columns, S scale) {
     for (Index j = 0; j < columns; j += lanes<S>) {
-      keep.put(j, P::divide(P::broadcast(S(1)), P::max(sum.from(j), P::broadcast(std::numeric_limits<S>::min()))));
-      top.put(j, P::add(P::multiply(top.from(j), P::broadcast(scale)), P::log(sum.from(j))));
+      const Register<S> total = sum.from(j), highest = top.from(j);
+      keep.put(j, (S(1) / max(total, std::numeric_limits<S>::min())).packet);
+      top.put(j, multiply_add(highest, scale, log(total)).packet);
     }
   }
 
