@@ -64,13 +64,12 @@ struct DotProductScore {
     multiply(s, k.middleCols(k0, nk).transpose(), of_block);
     if (position.kind != P::Kind::none) add_position(q0, nq, k0, nk, s);
   }
-  /// The tile stays unscaled where no position adds to it: the softmax multiplies on its way.
-  S unscaled() const { return position.kind == P::Kind::none ? scale : S(1); }
-  // dQ += K dA scale    dK += Q dA' scale
+  /// The tile stays unscaled, what the positions add included: the softmax multiplies on its way.
+  S unscaled() const { return scale; }
+  // ds = dA scale    dQ += K ds    dK += Q ds'
   template <class M>
   void backward(Index q0, Index nq, Index k0, Index nk, M&& ds) {
     if (position.kind == P::Kind::places) places_backward(q0, nq, k0, nk, ds);
-    if (position.kind != P::Kind::none) ds *= scale;
     if (position.kind == P::Kind::relative) relative_backward(q0, nq, k0, nk, ds);
     if (dq.wanted()) multiply(dq.middleCols(q0, nq), k.middleCols(k0, nk), ds, dq.adds() || k0 > 0);
     if (dk.wanted()) multiply(dk.middleCols(k0, nk), q.middleCols(q0, nq), ds.transpose(), dk.adds() || q0 > 0);
@@ -85,25 +84,39 @@ struct DotProductScore {
   template <class M>
   void add_position(Index q0, Index nq, Index k0, Index nk, M& s) const {
     if (position.kind == P::Kind::relative) relative_tile(q0, nq, k0, nk, s);
-    s *= scale;
-    if (position.kind == P::Kind::steps)
-      each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope * steps(q0 + j, k0 + i); });
+    if (position.kind == P::Kind::steps) steps_tile(q0, nq, k0, nk, s);
     if (position.kind == P::Kind::places)
-      each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope * apart(q0 + j, k0 + i); });
+      each(nq, nk, [&](Index i, Index j) { s(i, j) -= position.slope / scale * apart(q0 + j, k0 + i); });
   }
-  S steps(Index query, Index key) const { return S(std::abs(sight.distance(query, key))); }
+  // s(i, j) -= slope / scale |d|, d the distance of j and i, for what lies side by side in the tile at once
+  template <class M>
+  void steps_tile(Index q0, Index nq, Index k0, Index nk, M& s) const {
+    constexpr bool of_key = M::IsRowMajor;
+    S further[std::max(tile_queries, tile_keys)];
+    const Index lines = of_key ? nk : nq, count = of_key ? nq : nk, step = of_key ? sight.step : -sight.step;
+    for (Index i = 0; i < count; ++i) further[i] = S(step * i);
+    const Register<S> less = -position.slope / scale;
+    for (Index line = 0; line < lines; ++line) {
+      const Register<S> d = S(of_key ? sight.distance(q0, k0 + line) : sight.distance(q0 + line, k0));
+      elementwise_run(
+          count, s.data() + line * s.outerStride(), true,
+          [d, less](const Register<S>& on) -> Register<S> { return less * abs(d + on); }, further);
+    }
+  }
   S apart(Index query, Index key) const {
     return (position.places->query.col(query) - position.places->key.col(key)).norm();
   }
 
-  // d = |r_q - r_k|    dslope -= dA d    dr_q -= slope dA (r_q - r_k) / d, and dr_k the opposite; nothing where d is 0
+  // d = |r_q - r_k|, dA = ds / scale    dslope -= dA d    dr_q -= slope dA (r_q - r_k) / d, and dr_k the opposite; nothing
+  // where d is 0
   template <class M>
   [[gnu::noinline]] void places_backward(Index q0, Index nq, Index k0, Index nk, M& ds) {
     each(nq, nk, [&](Index i, Index j) {
       const S d = apart(q0 + j, k0 + i);
       if (d == S(0)) return;
-      *position.dslope -= ds(i, j) * d;
-      const S along = position.slope * ds(i, j) / d;
+      const S of_score = ds(i, j) / scale;
+      *position.dslope -= of_score * d;
+      const S along = position.slope * of_score / d;
       auto& at = *position.places;
       for (Index r = 0; r < at.query.rows(); ++r) {
         const S part = along * (at.query(r, q0 + j) - at.key(r, k0 + i));
