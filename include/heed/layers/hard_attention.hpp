@@ -49,6 +49,7 @@ class HardAttention {
 
   void forward(Read<S> q, Read<S> k, Read<S> v, Write<S> y, ActivationsView<S> a) const {
     attention.forward(q, k, v, y, a, rules(a));
+    take_logarithms(a);
     a.d(log_probability).setZero();
   }
   void backward(Read<S> q, Read<S> k, Read<S> v, Read<S> y, Read<S> dy, ActivationsView<S> a, Gradient<S> dq,
@@ -58,6 +59,7 @@ class HardAttention {
   /// Forward for new queries of each lane, over the keys it remembers and the new ones.
   void extend(Read<S> q, Read<S> k, Read<S> v, Write<S> y, MemoryView<S> m, ActivationsView<S> a) const {
     attention.extend(q, k, v, y, m, a, rules(a));
+    take_logarithms(a);
   }
   /// The probabilities p of one sequence and head, keys x queries.
   void weights(Read<S> q, Read<S> k, ActivationsView<S> a, Index sequence, Index head, Write<S> w) const {
@@ -86,7 +88,7 @@ class HardAttention {
       const bool any = detail::highest<S>(w) > -std::numeric_limits<S>::infinity();
       detail::softmax<S>(w);
       const Index i = any && a.mode.training ? draw(query_position + j, w) : best;
-      a[layer.log_probability](head, column) = any ? std::log(w(i)) : S(0);
+      a[layer.log_probability](head, column) = any ? w(i) : S(1);  // its logarithm is yet to come
       a[layer.chosen](head, column) = any ? S(key_position + first_key + i) : S(-1);
       pick(w, any ? i : -1);
     }
@@ -125,6 +127,11 @@ class HardAttention {
       return last;
     }
   };
+  void take_logarithms(ActivationsView<S> a) const {
+    using R = detail::Register<S>;
+    detail::elementwise(
+        a[log_probability], false, [](const R& p) -> R { return log(p); }, a[log_probability]);
+  }
   auto rules(ActivationsView<S> a) const {
     return [this, a](detail::SequencePair s, Index head, const detail::Sight& sight) {
       return Rule{*this, a, s.sequence, head, s.query, sight.query_position, sight.key_position};
