@@ -1,5 +1,5 @@
 #pragma once
-#include <cmath>
+#include <algorithm>
 #include <limits>
 
 #include "heed/detail/elementwise.hpp"
@@ -136,12 +136,6 @@ template <class S>
 S* scores_at(Tile<S, Side::queries>& s, Index key, Index query) {
   return s.data() + key * s.outerStride() + query;
 }
-/// Visits the registers of a tile, those of a query below each other: f(key, query, scores).
-template <class S, class F>
-void each_register(Tile<S, Side::queries>& s, F&& f) {
-  for (Index j = 0; j < s.cols(); j += lanes<S>)
-    for (Index i = 0; i < s.rows(); ++i) f(i, j, scores_at<S>(s, i, j));
-}
 /// Lanes beyond the last query are zero.
 template <class S>
 void clear_spare_lanes(Tile<S, Side::queries>& s) {
@@ -229,9 +223,9 @@ struct RunningSoftmax {
   /// What was summed, times keep = 1 / sum, is the mean; top becomes the log-sum-exp.
   void finish(Index columns, S scale) {
     for (Index j = 0; j < columns; j += lanes<S>) {
-      const Register<S> total = sum.from(j), highest = top.from(j);
+      const Register<S> total = sum.from(j);
       keep.put(j, (S(1) / max(total, std::numeric_limits<S>::min())).packet);
-      top.put(j, multiply_add(highest, scale, log(total)).packet);
+      top.put(j, multiply_add(top.from(j), scale, log(total)).packet);
     }
   }
 
@@ -290,10 +284,12 @@ void softmax_slope(Tile<S, Side::queries>& slope, Tile<S, Side::queries>& weight
                    const OfQueries<S>& shared) {
   clear_spare_lanes<S>(slope);
   using P = Packet<S>;
-  each_register<S>(slope, [&](Index i, Index j, S* at) {
-    const auto weight = P::multiply(P::broadcast(scale), P::load(scores_at<S>(weights, i, j)));
-    P::store(at, P::multiply(weight, P::subtract(P::load(at), shared.from(j))));
-  });
+  for (Index j = 0; j < slope.cols(); j += lanes<S>)
+    for (Index i = 0; i < slope.rows(); ++i) {
+      S* at = scores_at<S>(slope, i, j);
+      const auto weight = P::multiply(P::broadcast(scale), P::load(scores_at<S>(weights, i, j)));
+      P::store(at, P::multiply(weight, P::subtract(P::load(at), shared.from(j))));
+    }
 }
 template <class S>
 void softmax_slope(Tile<S, Side::keys>& slope, Tile<S, Side::keys>& weights, S scale, const OfQueries<S>& shared) {
