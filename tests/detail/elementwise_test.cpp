@@ -40,6 +40,7 @@ void check(const char* name, double low, double high, double relative, double ab
   long double of_result = 0, of_one = 0;
   for (std::size_t i = 0; i < x.size(); ++i) {
     const long double wanted = formula((long double)x[i]), error = std::abs((long double)y[i] - wanted);
+    if (std::isnan(y[i]) && !std::isnan(wanted)) FAIL("f(" << x[i] << ") is not a number");
     of_one = std::max(of_one, error);
     if (std::abs(wanted) > 2 * (long double)std::numeric_limits<S>::min())
       of_result = std::max(of_result, error / std::abs(wanted));
