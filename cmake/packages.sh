@@ -33,6 +33,8 @@ name() {
     arm-none-eabi-g++/apt) echo gcc-arm-none-eabi libnewlib-arm-none-eabi libstdc++-arm-none-eabi-newlib ;;
     arm-none-eabi-g++/brew) echo gcc-arm-embedded ;;
     qemu-system-arm/brew) echo qemu ;;
+    aarch64-linux-gnu-g++/apt) echo g++-aarch64-linux-gnu ;;
+    qemu-aarch64/apt) echo qemu-user ;;
     clang++/apt) echo clang ;;
     node/apt) echo nodejs ;;
     node/brew) echo node ;;
@@ -63,7 +65,7 @@ missing() {
       onnx) /usr/bin/python3 -c 'import onnx' 2>/dev/null || echo onnx ;;
       python-torch) /usr/bin/python3 -c 'import torch' 2>/dev/null || echo python-torch ;;
       cmake | clang++ | clang++-* | clang-format | node | npm | git | valgrind | doxygen | pkg-config | python3 | \
-        arm-none-eabi-g++ | qemu-system-arm)
+        arm-none-eabi-g++ | qemu-system-arm | aarch64-linux-gnu-g++ | qemu-aarch64)
         have "$thing" || echo "$thing" ;;
       *) libraries="$libraries $thing" ;;
     esac

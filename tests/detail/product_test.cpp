@@ -70,26 +70,28 @@ void check_sizes(Index m, Index n, Index depth) {
   check_size<Stored::transposed, Stored::transposed, S>(m, n, depth);
 }
 
-template <class S>
-void check_many_sizes() {
-  heed::Random pick(9);
-  for (const Index m : sizes)
-    for (const Index n : sizes) check_sizes<S>(m, n, sizes[pick.below(std::size(sizes))]);
-  for (int i = 0; i < 40; ++i) check_sizes<S>(pick.below(41), pick.below(41), pick.below(41));
-  for (const Index depth : {255, 256, 257, 511, 700})
-    for (const Index m : {1, 7, 16, 19}) check_sizes<S>(m, 1 + pick.below(9), depth);
-  for (const Index n : {64, 65, 383, 385, 800})
-    for (const Index m : {1, 3, 4, 5, 18}) check_sizes<S>(m, n, 1 + pick.below(40));
-  for (const Index depth : {256, 257, 300})
-    for (const Index n : {1, 385, 800}) check_sizes<S>(5, n, depth);
-  check_sizes<S>(128, 50, 20);
-}
-
 }  // namespace
 
-TEST_CASE("product equals plain loops for all sizes, strides and storage orders") {
-  SECTION("float") { check_many_sizes<float>(); }
-  SECTION("double") { check_many_sizes<double>(); }
+TEMPLATE_TEST_CASE("product equals plain loops for all small sizes, strides and storage orders", "", float, double) {
+  heed::Random pick(9);
+  for (const Index m : sizes)
+    for (const Index n : sizes) check_sizes<TestType>(m, n, sizes[pick.below(std::size(sizes))]);
+}
+
+TEMPLATE_TEST_CASE("product equals plain loops for sizes at random", "", float, double) {
+  heed::Random pick(10);
+  for (int i = 0; i < 40; ++i) check_sizes<TestType>(pick.below(41), pick.below(41), pick.below(41));
+  check_sizes<TestType>(128, 50, 20);
+}
+
+TEMPLATE_TEST_CASE("product equals plain loops over several blocks", "", float, double) {
+  heed::Random pick(11);
+  for (const Index depth : {255, 256, 257, 511, 700})
+    for (const Index m : {1, 7, 16, 19}) check_sizes<TestType>(m, 1 + pick.below(9), depth);
+  for (const Index n : {64, 65, 383, 385, 800})
+    for (const Index m : {1, 3, 4, 5, 18}) check_sizes<TestType>(m, n, 1 + pick.below(40));
+  for (const Index depth : {256, 257, 300})
+    for (const Index n : {1, 385, 800}) check_sizes<TestType>(5, n, depth);
 }
 
 TEST_CASE("multiply takes matrices, transposes and blocks of either storage order") {
