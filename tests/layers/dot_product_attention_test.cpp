@@ -24,6 +24,38 @@ auto formula(const auto& subject, Index heads, const NamedMask& mask) {
   };
 }
 
+/// Gradients along random directions: of wide heads each number by itself would take minutes.
+void check_directions(Subject<double>& s) {
+  constexpr Index directions = 4;
+  const auto start = s.x;
+  std::vector<Tokens<double>> along;
+  for (Index i = 0; i < 3 * directions; ++i)
+    along.push_back(random<double>(start[0].rows(), start[0].cols(), std::uint64_t(20 + i)));
+  Tokens<double> steps = Tokens<double>::Zero(directions, 3), slopes = steps;
+  const auto each = [&](auto what) {
+    for (Index i = 0; i < 3; ++i)
+      for (Index k = 0; k < directions; ++k) what(std::size_t(i), along[std::size_t(i * directions + k)], k);
+  };
+  const auto forward = [&]() -> const Tokens<double>& {
+    s.x = start;
+    each([&](std::size_t i, const Tokens<double>& d, Index k) { s.x[i] += steps(k, Index(i)) * d; });
+    s.forward();
+    return s.y;
+  };
+  const auto backward = [&](const Tokens<double>& dy, Parameters<double>& g) {
+    s.backward(dy, g);
+    each([&](std::size_t i, const Tokens<double>& d, Index k) { slopes(k, Index(i)) = s.dx[i].cwiseProduct(d).sum(); });
+  };
+  const auto report = heed::testing::gradient_check(
+      s.layout, s.p,
+      {{"q", steps.col(0), slopes.col(0)}, {"k", steps.col(1), slopes.col(1)}, {"v", steps.col(2), slopes.col(2)}},
+      forward, backward);
+  for (const auto& row : report.rows) {
+    INFO(row.name);
+    CHECK(row.error <= 1e-6);
+  }
+}
+
 const Lengths queries{0, 1, 3, 2, 40, 70}, keys{2, 3, 0, 1, 150, 5};
 
 }  // namespace
@@ -105,6 +137,17 @@ TEST_CASE("DotProductAttention: heads that are too wide to be laid side by side"
   auto tiles = attention<double>(1, 130, 1, full());
   tiles.begin({3}, {70});
   check_gradients(tiles);
+}
+
+TEST_CASE("DotProductAttention: heads of 4 to 128 numbers") {
+  for (const Index size : {4, 5, 8, 12, 16, 20, 24, 31, 32, 48, 64, 96, 128})
+    for (const NamedMask& mask : {full(), causal()}) {
+      INFO(mask.name << ", heads of " << size);
+      auto s = attention<double>(2 * size, 2 * size, 2, mask, false);
+      s.begin({0, 1, 3, 17});
+      check_formula(s, formula(s, 2, mask));
+      check_directions(s);
+    }
 }
 
 TEST_CASE("DotProductAttention: huge queries, keys and values") {
