@@ -204,6 +204,23 @@ void check_symbols(const char* name) {
   });
 }
 
+/// Bytes for forward and backward of one sequence, width 64, 4 heads: weights, tokens and gradients included.
+long bytes_of_attention(Index tokens, heed::Mask mask) {
+  const long before = allocations::bytes();
+  heed::Layout layout;
+  const Axis time = layout.axis();
+  const heed::MultiHeadAttention<float> layer(Scope(layout, time), 64, 4, mask);
+  const Parameters<float> p(layout, 1);
+  Parameters<float> g(layout);
+  heed::Activations<float> a(layout);
+  a.begin(time, {tokens});
+  const Tokens<float> x = random<float>(64, tokens, 1), dy = random<float>(64, tokens, 2);
+  Tokens<float> y(64, tokens), dx(64, tokens);
+  layer.forward(p, x, y, a);
+  layer.backward(p, x, dy, a, g, dx);
+  return allocations::bytes() - before;
+}
+
 }  // namespace
 
 TEST_CASE("no attention allocates, whatever it is told") {
@@ -410,4 +427,14 @@ TEST_CASE("no network of symbols allocates") {
   if (!counted()) return;
   check_symbols<heed::BahdanauNetwork<float>>("BahdanauNetwork");
   check_symbols<heed::LuongNetwork<float>>("LuongNetwork");
+}
+
+TEST_CASE("attention needs memory linear in tokens, below 200 MB at 16 384 of width 64") {
+  if (!counted()) return;
+  const long few = bytes_of_attention(512, heed::Full()), many = bytes_of_attention(2048, heed::Full());
+  CHECK(few > 64 * 512 * 4);
+  CHECK(double(many) <= 4.1 * double(few));
+  // The mask makes no difference, but for the time that it takes.
+  CHECK(many == bytes_of_attention(2048, heed::Window(16)));
+  CHECK(bytes_of_attention(16384, heed::Window(16)) < 200'000'000);
 }
