@@ -226,8 +226,10 @@ TEST_CASE("on_policy: normalised, the same bits whoever runs it") {
   Counting counting;
   CHECK(play(counting) == serial);
   CHECK(counting.fewest > 1);  // lanes, shards and the sum of theirs: all is shared
-  Threads threads(3);
-  CHECK(play(threads) == serial);
+  for (const Index n : {1, 2, 7}) {
+    Threads threads(n);
+    CHECK(play(threads) == serial);
+  }
 }
 
 TEST_CASE("on_policy: normalised, training goes on from a checkpoint in the same bits") {
