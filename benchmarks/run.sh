@@ -5,6 +5,7 @@
 #   versus_cart_pole           and of learning cart-pole
 #   instructions [--renew]     counts the instructions of some kernels; status 1 where one needs over 2 % more than
 #                              is kept in benchmarks/instructions/counts.txt, which --renew writes
+#   instructions --if-alike    only if those were counted with this compiler, Eigen and C library
 set -eu
 root=$(cd -P "$(dirname "$0")/.." && pwd)
 . "$root/cmake/packages.sh"
@@ -25,14 +26,14 @@ count() {
 
 # count_all: what the program was built with, then KERNEL INSTRUCTIONS for each; starting and warming up cancel out.
 count_all() {
-  ./instructions | while read -r kernel comment; do
+  while read -r kernel comment; do
     if [ "$kernel" = "#" ]; then
       echo "# $comment"
       continue
     fi
     few=$(count "$kernel" 02) && many=$(count "$kernel" 12) || return 1
     echo "$kernel $(((many - few) / 10))"
-  done
+  done <kernels.txt
 }
 
 # compare KEPT NOW: a table, and status 1 where a kernel needs more
@@ -40,17 +41,17 @@ compare() {
   awk -v limit=2 '
     /^#/ { built[now] = $0; next }
     !now { kept[$1] = $2; next }
-    FNR == 2 { printf "%-45s %14s %14s %9s\n", "kernel", "instructions", "kept", "change" }
-    !($1 in kept) { printf "%-45s %14.0f %14s %9s\n", $1, $2, "-", "new"; next }
+    FNR == 2 { printf "%-50s %14s %14s %9s\n", "kernel", "instructions", "kept", "change" }
+    !($1 in kept) { printf "%-50s %14.0f %14s %9s\n", $1, $2, "-", "new"; next }
     {
       change = 100 * ($2 / kept[$1] - 1)
       more = (100 * $2 > (100 + limit) * kept[$1])
       slower += more
-      printf "%-45s %14.0f %14.0f %+7.2f %%%s\n", $1, $2, kept[$1], change, more ? "  slower" : ""
+      printf "%-50s %14.0f %14.0f %+7.2f %%%s\n", $1, $2, kept[$1], change, more ? "  slower" : ""
       delete kept[$1]
     }
     END {
-      for (kernel in kept) printf "%-45s %14s %14.0f %9s\n", kernel, "-", kept[kernel], "gone"
+      for (kernel in kept) printf "%-50s %14s %14.0f %9s\n", kernel, "-", kept[kernel], "gone"
       if (built[0] != built[1]) print "Not built alike, kept and now:\n  " built[0] "\n  " built[1]
       exit slower > 0
     }' now=0 "$1" now=1 "$2"
@@ -59,16 +60,22 @@ compare() {
 instructions() {
   kept=$root/benchmarks/instructions/counts.txt
   case $* in
-    '' | --renew) ;;
-    *) say "instructions takes --renew or nothing, not '$*'"; exit 2 ;;
+    '' | --renew | --if-alike) ;;
+    *) say "instructions takes --renew, --if-alike or nothing, not '$*'"; exit 2 ;;
   esac
   need valgrind
   configure_benchmarks
   build_target "$build" benchmark_instructions
   cd "$build/benchmarks/instructions"
+  ./instructions >kernels.txt
+  built=$(sed 1q kernels.txt) before=$(sed 1q "$kept")
+  if [ "$*" = --if-alike ] && [ "$built" != "$before" ]; then
+    say "instructions are not compared, kept and built now are not alike:" "$before" "$built"
+    return
+  fi
   say "counting"
   count_all >counts.txt
-  if [ $# -eq 1 ]; then
+  if [ "$*" = --renew ]; then
     cp counts.txt "$kept"
   elif ! compare "$kept" counts.txt; then
     say "slower than what is kept; if that is meant: sh benchmarks/run.sh instructions --renew"

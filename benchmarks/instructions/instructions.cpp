@@ -34,7 +34,8 @@ enum class Pass { forward, forward_backward };
 struct Size {
   Index count, length, dim, heads;
 };
-constexpr Size small{1, 16, 32, 4}, large{2, 64, 64, 4}, square{1, 64, 64, 1};
+constexpr Size small{1, 16, 32, 4}, large{2, 64, 64, 4}, square{1, 64, 64, 1}, tiles{1, 256, 32, 4},
+    lengthy{1, 512, 32, 4};
 
 /// y = W x, where W is rows x depth, stored by rows as all weights are.
 void product(Index rows, Index depth, Index columns, Index runs) {
@@ -70,10 +71,33 @@ auto self_attention(Mask mask = Full(), Position position = {}) {
 MultiHeadAttention<S, Dynamic, LinearAttention<S>> linear_attention(Scope at, Size s) {
   return {at, {.dim = s.dim, .heads = s.heads, .mask = Causal()}};
 }
+auto selective_attention(Selection selection) {
+  return [=](Scope at, Size s) {
+    return MultiHeadAttention<S, Dynamic, SelectiveAttention<S>>(
+        at, {.dim = s.dim, .heads = s.heads, .mask = Causal(), .selection = selection, .k = 8});
+  };
+}
+/// Queries are the keys.
+struct Additive {
+  AdditiveAttention<S> attention;
+  Columns<> answer;
+  void forward(ParametersView<const S> p, Read<S> x, Write<S> y, ActivationsView<S> a) const {
+    attention.forward(p, x, x, a[answer], a);
+    y = a[answer];
+  }
+  void backward(ParametersView<const S> p, Read<S> x, Read<S> dy, ActivationsView<S> a, ParametersView<S> g,
+                Tokens<S>& dx) const {
+    attention.backward(p, x, x, a[answer], dy, a, g, dx, add_to(dx));
+  }
+};
+Additive additive_attention(Scope at, Size s) {
+  return {{at, at.axis(), {.query_dim = s.dim, .key_dim = s.dim, .width = s.dim}}, at.columns(s.dim)};
+}
 TransformerBlock<S> transformer_block(Scope at, Size s) {
   return {at, {.dim = s.dim, .heads = s.heads, .activation = Nonlinearity::gelu}};
 }
 Gru<S> gru(Scope at, Size s) { return {at, {.in = s.dim, .hidden = s.dim}}; }
+Lstm<S> lstm(Scope at, Size s) { return {at, {.in = s.dim, .hidden = s.dim}}; }
 LayerNorm<S> layer_norm(Scope at, Size s) { return LayerNorm<S>(at, s.dim); }
 
 void activation(Nonlinearity kind, Pass pass, Index runs) {
@@ -86,22 +110,41 @@ void activation(Nonlinearity kind, Pass pass, Index runs) {
   });
 }
 
-/// One more token, after so many that it sees 64. It is not committed, so each run does the same.
-void extend_attention(Index runs) {
+void additive_pooling(Pass pass, Index runs) {
+  constexpr Index count = 16, length = 16, dim = 32;
+  Layout layout;
+  const Axis time = layout.axis(), entities = layout.axis(time);
+  const AdditivePooling<S> of(Scope(layout, entities, "layer"), dim, dim);
+  const Parameters<S> p(layout, 1);
+  Parameters<S> g(layout);
+  Activations<S> a(layout);
+  a.begin(time, {count});
+  a.begin(entities, Sequences::uniform(count, length));
+  const Tokens<S> x = normal(dim, count * length, 1), dy = normal(dim, count, 2);
+  Tokens<S> y = dy, dx = x;
+  repeat(runs, [&] {
+    of.forward(p, x, y, a);
+    if (pass == Pass::forward_backward) of.backward(p, x, dy, a, g, dx);
+  });
+}
+
+/// One more token in each lane, after so many that it sees 64. It is not committed, so each run does the same.
+void extend_attention(Index lanes, Index runs) {
   constexpr Index keys = 64, dim = 32;
   Layout layout;
   const Axis time = layout.axis();
   const MultiHeadAttention<S> of(Scope(layout, time, "layer"), dim, 4, Causal());
   const Parameters<S> p(layout, 1);
   Activations<S> a(layout);
-  Memory<S> m(layout, 1, keys);
-  const Tokens<S> x = normal(dim, keys, 1);
+  Memory<S> m(layout, lanes, keys);
+  const Tokens<S> x = normal(dim, keys * lanes, 1);
   Tokens<S> y = x;
-  a.begin(time, {keys - 1});
-  of.extend(p, x.leftCols(keys - 1), y.leftCols(keys - 1), m, a);
+  const Index before = (keys - 1) * lanes;
+  a.begin(time, Sequences::uniform(lanes, keys - 1));
+  of.extend(p, x.leftCols(before), y.leftCols(before), m, a);
   m.advance();
-  a.begin(time, {1});
-  repeat(runs, [&] { of.extend(p, x.rightCols(1), y.rightCols(1), m, a); });
+  a.begin(time, Sequences::uniform(lanes, 1));
+  repeat(runs, [&] { of.extend(p, x.rightCols(lanes), y.rightCols(lanes), m, a); });
 }
 
 constexpr Index steps = 64;
@@ -177,10 +220,22 @@ std::vector<Kernel> kernels() {
   layers("self_attention/2x64x64x4", large, self_attention());
   layers("self_attention/causal/1x16x32x4", small, self_attention(Causal()));
   layers("self_attention/rotary/1x16x32x4", small, self_attention(Full(), rotary()));
-  all.push_back({"self_attention/extend/64x32x4", extend_attention});
+  layers("self_attention/causal/1x256x32x4", tiles, self_attention(Causal()));
+  layers("self_attention/window32/1x512x32x4", lengthy, self_attention(Window(32)));
+  layers("self_attention/heads_of_4/1x64x16x4", {1, 64, 16, 4}, self_attention());
+  layers("self_attention/heads_of_5/1x64x20x4", {1, 64, 20, 4}, self_attention());
+  layers("self_attention/heads_of_32/1x64x64x2", {1, 64, 64, 2}, self_attention());
+  layers("self_attention/heads_of_128/1x64x128x1", {1, 64, 128, 1}, self_attention());
+  all.push_back({"self_attention/extend/64x32x4", [](Index n) { extend_attention(1, n); }});
+  all.push_back({"self_attention/extend/16_lanes/64x32x4", [](Index n) { extend_attention(16, n); }});
+  layers("selective_attention/top_k/1x64x64x4", {1, 64, 64, 4}, selective_attention(Selection::top_k));
+  layers("selective_attention/sparsemax/1x64x64x4", {1, 64, 64, 4}, selective_attention(Selection::sparsemax));
+  layers("additive_attention/1x16x32", small, additive_attention);
+  both("additive_pooling/16x16x32", additive_pooling);
   layers("linear_attention/causal/1x16x32x4", small, linear_attention);
   layers("transformer_block/gelu/1x16x32x4", small, transformer_block);
   layers("gru/1x16x32", small, gru);
+  layers("lstm/1x16x32", small, lstm);
   layers("layer_norm/64x64", square, layer_norm);
   both("tanh/4096", [](Pass pass, Index n) { activation(Nonlinearity::tanh, pass, n); });
   both("gelu/4096", [](Pass pass, Index n) { activation(Nonlinearity::gelu, pass, n); });
