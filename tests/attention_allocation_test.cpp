@@ -431,10 +431,10 @@ TEST_CASE("no network of symbols allocates") {
 
 TEST_CASE("attention needs memory linear in tokens, below 200 MB at 16 384 of width 64") {
   if (!counted()) return;
-  const long few = bytes_of_attention(512, heed::Full()), many = bytes_of_attention(2048, heed::Full());
-  CHECK(few > 64 * 512 * 4);
-  CHECK(double(many) <= 4.1 * double(few));
+  const long once = bytes_of_attention(512, heed::Full()), fourfold = bytes_of_attention(2048, heed::Full());
+  CHECK(once > 64 * 512 * 4);
+  CHECK(double(fourfold) <= 4.1 * double(once));
   // The mask makes no difference, but for the time that it takes.
-  CHECK(many == bytes_of_attention(2048, heed::Window(16)));
+  CHECK(fourfold == bytes_of_attention(2048, heed::Window(16)));
   CHECK(bytes_of_attention(16384, heed::Window(16)) < 200'000'000);
 }
