@@ -165,12 +165,7 @@ class Categorical {
   S logit(Index i) const { return !mask_ || mask_[i] ? logits_[i] : -infinity; }
   S relative(Index i) const { return logit(i) - max_; }
   /// Exact also where one action is nearly certain.
-  S log_sum() const {
-    if constexpr (sizeof(S) < sizeof(double))  // for which a double's logarithm, much the quicker one, is exact enough
-      return S(others_ > 1e-8 ? std::log(1 + others_) : others_);
-    else
-      return std::log1p(others_);
-  }
+  S log_sum() const { return std::log1p(S(others_)); }
   /// Of l - max l.
   S mean() const {
     S sum = 0;
