@@ -4,7 +4,6 @@
 
 #include "heed/core/random.hpp"
 #include "heed/core/sequences.hpp"
-#include "heed/detail/elementwise.hpp"
 
 namespace heed {
 
@@ -58,27 +57,36 @@ class Categorical {
   Index mode() const { return mode_; }
   /// Draws an action with one uniform number: the first i with p_0 + ... + p_i > u.
   Index sample(Random& random) const {
-    const double target = random.uniform() * (1 + others_);
+    const double target = random.uniform() * sum_;
     double sum = 0;
     Index last = mode_;
-    each_weight([&](Index i, S w) {
-      if (w == 0) return true;
-      sum += double(w);
+    for (Index i = 0; i < actions_; ++i) {
+      if (weight(i) == 0) continue;
+      sum += double(weight(i));
       last = i;
-      return sum <= target;
-    });
+      if (sum > target) break;
+    }
     return last;
   }
   /// Of an action.
-  S probability(Index action) const { return weight(checked(action)) * inverse_sum_; }
-  S log_prob(Index action) const { return relative(possible(action)) - log_sum(); }
-  S entropy() const { return log_sum() - mean(); }  // both terms of the result are positive
+  S probability(Index action) const { return p(checked(action)); }
+  S log_prob(Index action) const {
+    if (relative(checked(action)) == -infinity) [[unlikely]]
+      detail::fail("Categorical: log p of action %ld, which is impossible in column %ld", long(action), long(column_));
+    return log_p(action);
+  }
+  S entropy() const {
+    S mean = 0;  // of l - max l: both terms of the result are positive
+    for (Index i = 0; i < actions_; ++i)
+      if (const S pi = p(i); pi > 0) mean += pi * relative(i);
+    return log_sum_ - mean;
+  }
   /// KL(p || q) = sum_i p_i (log p_i - log q_i), infinite where q excludes what p does not.
   S divergence(const Categorical& q) const {
     expect_as_many(q);
     S kl = 0;
-    const S apart = q.log_sum() - log_sum();
-    each_probability([&](Index i, S p) { kl += p * (relative(i) - q.relative(i) + apart); });
+    for (Index i = 0; i < actions_; ++i)
+      if (const S pi = p(i); pi > 0) kl += pi * (log_p(i) - q.log_p(i));
     return kl;
   }
 
@@ -86,24 +94,23 @@ class Categorical {
 
   // d log p_a / dl_i = [i = a] - p_i
   void add_log_prob_gradient(Index action, S scale, Write<S> dlogits) const {
-    const double taken = double(weight(possible(action)));
+    log_prob(action);
     expect_column(dlogits);
-    // What is left beside the action taken is summed, not 1 - p: exact also where it is nearly certain.
-    const double left = action == mode_ ? others_ : 1 + others_ - taken;
-    each_probability([&](Index i, S p) { dlogits(i, 0) -= i == action ? S(0) : scale * p; });
-    dlogits(action, 0) += scale * S(left / (1 + others_));
+    for (Index i = 0; i < actions_; ++i) dlogits(i, 0) -= scale * (i == action ? std::expm1(log_p(i)) : p(i));
   }
-  // dH / dl_i = - p_i (log p_i + H), where log p_i + H = l_i - sum_j p_j l_j
+  // dH / dl_i = - p_i (log p_i + H)
   void add_entropy_gradient(S scale, Write<S> dlogits) const {
     expect_column(dlogits);
-    const S mean = this->mean();
-    each_probability([&](Index i, S p) { dlogits(i, 0) -= scale * p * (relative(i) - mean); });
+    const S h = entropy();
+    for (Index i = 0; i < actions_; ++i)
+      if (const S pi = p(i); pi > 0) dlogits(i, 0) -= scale * pi * (log_p(i) + h);
   }
   // dKL(p || q) / dl_i = p_i (log p_i - log q_i - KL)
   void add_divergence_gradient(const Categorical& q, S scale, Write<S> dlogits) const {
     expect_column(dlogits);
-    const S less = q.log_sum() - log_sum() - divergence(q);
-    each_probability([&](Index i, S p) { dlogits(i, 0) += scale * p * (relative(i) - q.relative(i) + less); });
+    const S kl = divergence(q);
+    for (Index i = 0; i < actions_; ++i)
+      if (const S pi = p(i); pi > 0) dlogits(i, 0) += scale * pi * (log_p(i) - q.log_p(i) - kl);
   }
 
  private:
@@ -121,12 +128,15 @@ class Categorical {
     if (max_ == -infinity) [[unlikely]]
       detail::fail("Categorical: each of the %ld actions in column %ld is masked or has the logit -inf", long(actions_),
                    long(column));
-    weigh(0, weights_);
-    each_weight([&](Index i, S w) {
-      if (i != mode_) others_ += double(w);
-      return true;
-    });
-    inverse_sum_ = S(1 / (1 + others_));
+    double others = 0;
+    for (Index i = 0; i < actions_; ++i) {
+      const S w = i == mode_ ? S(1) : std::exp(relative(i));
+      if (i < kept) weights_[i] = w;
+      if (i != mode_) others += double(w);
+    }
+    sum_ = 1 + others;
+    inverse_sum_ = S(1 / sum_);
+    log_sum_ = S(std::log1p(others));  // exact also where one action is nearly certain
   }
 
   static const S* checked(const Read<S>& logits, Index column) {
@@ -149,11 +159,6 @@ class Categorical {
       detail::fail("Categorical: action %ld is not one of %ld", long(action), long(actions_));
     return action;
   }
-  Index possible(Index action) const {
-    if (relative(checked(action)) == -infinity) [[unlikely]]
-      detail::fail("Categorical: log p of action %ld, which is impossible in column %ld", long(action), long(column_));
-    return action;
-  }
   void expect_as_many(const Categorical& q) const {
     if (q.actions_ != actions_) [[unlikely]]
       detail::fail("Categorical: %ld actions, but the other has %ld", long(actions_), long(q.actions_));
@@ -162,61 +167,20 @@ class Categorical {
     detail::expect_shape("Categorical", "dlogits", dlogits, actions_, 1);
   }
 
+  S weight(Index i) const { return i < kept ? weights_[i] : std::exp(relative(i)); }
   S logit(Index i) const { return !mask_ || mask_[i] ? logits_[i] : -infinity; }
   S relative(Index i) const { return logit(i) - max_; }
-  /// Exact also where one action is nearly certain.
-  S log_sum() const { return std::log1p(S(others_)); }
-  /// Of l - max l.
-  S mean() const {
-    S sum = 0;
-    each_probability([&](Index i, S p) { sum += p * relative(i); });
-    return sum;
-  }
-
-  /// The weights exp(l - max l) of `kept` actions, or as many as there are, from one on.
-  void weigh(Index first, S* weights) const {
-    constexpr Index size = detail::Packet<S>::size;
-    const Index count = std::min(kept, actions_ - first), whole = (count + size - 1) / size * size;
-    if (actions_ < 8) {  // no wait for a register that is filled number by number
-      for (Index i = 0; i < count; ++i) weights[i] = i == mode_ ? S(1) : std::exp(relative(i));
-      return;
-    }
-    for (Index i = 0; i < whole; ++i) weights[i] = i < count ? relative(first + i) : S(0);
-    for (Index i = 0; i < whole; i += size)
-      detail::store(weights + i, detail::exponential<S>(detail::load(weights + i)));
-  }
-  S weight(Index i) const {
-    S weights[kept];
-    if (i >= kept) weigh(i / kept * kept, weights);
-    return i < kept ? weights_[i] : weights[i % kept];
-  }
-  /// While f(i, weight) says so.
-  template <class F>
-  void each_weight(F f) const {
-    S later[kept];
-    for (Index first = 0; first < actions_; first += kept) {
-      if (first > 0) weigh(first, later);
-      const S* weights = first > 0 ? later : weights_;
-      for (Index i = 0; i < std::min(kept, actions_ - first); ++i)
-        if (!f(first + i, weights[i])) return;
-    }
-  }
-  /// f(i, p_i) of the actions that are possible.
-  template <class F>
-  void each_probability(F f) const {
-    each_weight([&](Index i, S w) {
-      if (const S p = w * inverse_sum_; p > 0) f(i, p);
-      return true;
-    });
-  }
+  S log_p(Index i) const { return relative(i) - log_sum_; }
+  S p(Index i) const { return weight(i) * inverse_sum_; }
 
   const S* logits_;
   const bool* mask_;
   Index actions_, column_;
   Index mode_ = 0;
-  S max_ = -infinity, inverse_sum_;
-  double others_ = 0;  // the sum of exp(l - max l), that of the mode, which is 1, apart
-  S weights_[kept];    // exp(l - max l) of the first actions
+  S max_ = -infinity, log_sum_;
+  double sum_;  // of exp(l - max l)
+  S inverse_sum_;
+  S weights_[kept];  // exp(l - max l) of the first actions
 };
 
 }  // namespace heed
