@@ -225,7 +225,7 @@ struct RunningSoftmax {
     for (Index j = 0; j < columns; j += lanes<S>) {
       const Register<S> total = sum.from(j);
       keep.put(j, (S(1) / max(total, std::numeric_limits<S>::min())).packet);
-      top.put(j, multiply_add(top.from(j), scale, log(total)).packet);
+      top.put(j, (scale * Register<S>(top.from(j)) + log(total)).packet);
     }
   }
 
