@@ -288,13 +288,21 @@ TEST_CASE("reinforce: a bandit is learned", "[learning]") {
   }
 }
 
+// As examples/cart_pole.cpp does: without a learned value and a rate that falls, some seeds lose good policies again.
 TEST_CASE("reinforce: cart-pole is learned", "[learning]") {
+  constexpr Index most = 1500;
+  const double enough = in_short() ? 60 : 490;
   for (const std::uint64_t seed : {1u, 2u, 3u}) {
-    Agent<AttentionPolicy<float>> agent({.observation = 4, .actions = 2}, seed);
+    Agent<AttentionPolicy<float>> agent({.observation = 4, .actions = 2, .value = true}, seed);
     const CartPole world;
-    Reinforce trainer(agent, world, {.learning_rate = 3e-3, .gamma = 0.98, .batch = 8, .seed = seed});
-    const double enough = in_short() ? 60 : 475;
-    while (trainer.episodes() < 1500 && trainer.mean_return() < enough) trainer.iterate();
+    Reinforce trainer(agent, world, {.reward_scale = 0.01, .batch = 8, .baseline = Baseline::value, .seed = seed});
+    const auto learned = [&] {
+      return trainer.mean_return() >= enough && evaluate(agent, world, 100, seed + 2000).mean >= enough;
+    };
+    while (trainer.episodes() < most && !learned()) {
+      trainer.config.learning_rate = 3e-3 * (1 - double(trainer.episodes()) / double(most));
+      trainer.iterate();
+    }
     CHECK(trainer.mean_return() >= enough);
     if (!in_short()) CHECK(evaluate(agent, world, 100, seed + 1000).mean >= 475);
     if (in_short()) break;
