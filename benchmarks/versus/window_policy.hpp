@@ -22,10 +22,10 @@ class TokenPooling {
   heed::AdditivePooling<S> attention;
   heed::Columns<> tokens;
 
-  TokenPooling(heed::Scope at, Index observation, Index window, Index alignment)
+  TokenPooling(heed::Scope at, Index observation, Index length, Index alignment)
       : windows(at.child_axis()),
         width(observation),
-        positions(at.weight<heed::Dynamic, heed::Dynamic>("positions", {window, observation}, heed::sinusoidal(),
+        positions(at.weight<heed::Dynamic, heed::Dynamic>("positions", {length, observation}, heed::sinusoidal(),
                                                           {.trained = false, .decays = false})),
         attention(at.along(windows) / "attention", observation, alignment),
         tokens(at.along(windows).columns(observation)) {}
@@ -47,8 +47,8 @@ class TokenPooling {
 class EmbeddedPooling : public heed::WindowPooling<float> {
  public:
   Index width;
-  EmbeddedPooling(heed::Scope at, Index observation, Index window, Index width_)
-      : WindowPooling(at, observation, window, width_, heed::Windows::given), width(width_) {}
+  EmbeddedPooling(heed::Scope at, Index observation, Index length, Index width_)
+      : WindowPooling(at, observation, length, width_, heed::Windows::given), width(width_) {}
 };
 
 /// c: attention over each window of observations    logits = Wp tanh(Wh c + bh) + bp
