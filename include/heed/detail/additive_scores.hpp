@@ -43,7 +43,7 @@ template <class S, class U>
   Index j = 0;
   for (; j + P::rows <= columns; j += P::rows) {
     typename P::Rows sums;
-    for (Index r = 0; r < P::rows; ++r) sums.packet[r] = score(j + r);
+    for (Index r = 0; r < P::rows; ++r) sums[r] = score(j + r);
     Packet<S, int(P::rows)>::store(e + j, P::sums(sums));
   }
   for (; j < columns; ++j) e[j] = P::sum(score(j));

@@ -2,6 +2,8 @@
 // The one file that names what Eigen itself computes with: a vector register of the machine the program is built for (SSE,
 // AVX, AVX-512, NEON, ... or a plain number where there is none), and the narrower ones that it has beside.
 #include <Eigen/Core>
+#include <algorithm>
+#include <utility>
 
 namespace heed::detail {
 
@@ -41,18 +43,17 @@ struct Packet {
   }
   static S highest(const Type& x) { return Eigen::internal::predux_max(x); }
   static S sum(const Type& x) { return Eigen::internal::predux(x); }
-  /// Registers whose lanes are summed together: as many as one holds numbers, or half as many where those are more than 8.
+  /// Registers whose numbers are summed together: as many as one holds numbers, or half as many where those are more than 8.
   static constexpr Eigen::Index rows = size > 8 ? half : size;
-  using Rows = Eigen::internal::PacketBlock<Type, int(rows)>;
-  /// The sum of each of them, in the lane of its number.
-  static auto sums(Rows& of) {
+  using Rows = Type[rows];
+  /// The sum of each of them, side by side.
+  static auto sums(const Rows& of) {
     if constexpr (rows < size) {
       typename Packet<S, int(half)>::Rows halves;
-      for (Eigen::Index j = 0; j < rows; ++j) halves.packet[j] = Eigen::internal::predux_half_dowto4(of.packet[j]);
+      for (Eigen::Index j = 0; j < rows; ++j) halves[j] = Eigen::internal::predux_half_dowto4(of[j]);
       return Packet<S, int(half)>::sums(halves);
     } else {
-      if constexpr (size > 1) Eigen::internal::ptranspose(of);
-      return total<int(size)>(of.packet);
+      return sums<int(size)>(of);
     }
   }
   /// to(i, j) = from(j, i) for a square of this size, or what is there and that.
@@ -67,12 +68,31 @@ struct Packet {
   }
 
  private:
+  /// Numbers in 128 bits, within which processors move them fastest.
+  static constexpr int lane = std::min(int(size), int(16 / sizeof(S)));
+
+  /// Every second number of a and, beside them, of b, within each lane, the first or those after; or every second lane.
+  template <bool lanes, int first>
+  static Type every_second(const Type& a, const Type& b) {
+    constexpr int unit = lanes ? lane : 1, group = lanes ? int(size) : lane, half_group = group / 2;
+    constexpr auto from = [](int i) {
+      const int at = i % half_group, source = i % group < half_group ? 0 : int(size);
+      return source + i / group * group + (2 * (at / unit) + first) * unit + at % unit;
+    };
+    const auto shuffled = [&]<int... i>(std::integer_sequence<int, i...>)->Type {
+      return __builtin_shufflevector(a, b, from(i)...);
+    };
+    return shuffled(std::make_integer_sequence<int, int(size)>());
+  }
+  /// Two by two: neighbours are added as they are laid side by side, fewer moves than a transposition takes.
   template <int count>
-  static Type total(const Type* x) {
-    if constexpr (count == 1)
+  static Type sums(const Type* x) {
+    if constexpr (count == 1) {
       return x[0];
-    else
-      return add(total<count / 2>(x), total<count / 2>(x + count / 2));
+    } else {
+      const Type a = sums<count / 2>(x), b = sums<count / 2>(x + count / 2);
+      return add(every_second<(count > lane), 0>(a, b), every_second<(count > lane), 1>(a, b));
+    }
   }
 };
 

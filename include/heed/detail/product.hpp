@@ -95,18 +95,17 @@ void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, cons
 }
 
 /// c_i = f_i + a_i . b for rows of contiguous numbers, as many at a time as a register holds: what is left in the lanes of each is
-/// summed by a transposition. The depth that does not fill a register, and rows that are left over, go by narrower ones.
+/// summed for all of them together. The depth that does not fill a register, and rows that are left over, go by narrower ones.
 template <int Size, class S>
 [[gnu::flatten]] void product_dots(Index m, Index depth, const S* a, Index lda, const S* b, S* c, const S* f) {
   using P = Packet<S, Size>;
   const auto rows = [&](Index i) {
     using Sums = Packet<S, int(P::rows)>;
     typename P::Rows sums;
-    unrolled<int(P::rows)>([&](auto r) { sums.packet[r] = P::broadcast(S(0)); });
+    unrolled<int(P::rows)>([&](auto r) { sums[r] = P::broadcast(S(0)); });
     for (Index p = 0; p + P::size <= depth; p += P::size) {
       const auto x = P::load(b + p);
-      unrolled<int(P::rows)>(
-          [&](auto r) { sums.packet[r] = P::multiply_add(P::load(a + p + (i + r) * lda), x, sums.packet[r]); });
+      unrolled<int(P::rows)>([&](auto r) { sums[r] = P::multiply_add(P::load(a + p + (i + r) * lda), x, sums[r]); });
     }
     const auto total = P::sums(sums);
     Sums::store(c + i, f ? Sums::add(Sums::load(f + i), total) : total);
@@ -202,7 +201,9 @@ void product_rows(Index i, Index m, Index n, Index depth, const S* a, Index lda,
   if (i + size <= m) strip(std::integral_constant<int, 1>(), size), i += size;
   if (i == m) return;
   if constexpr (A == Stored::as_is && B == Stored::transposed && half < size) {
-    if (!f || f.first == c) {
+    // One column times one row costs less than turning it, unless narrower registers would be partly empty.
+    const bool worth_turning = depth > 1 || (m - i) % Packet<S, int(half)>::half != 0;
+    if (worth_turning && (!f || f.first == c)) {
       const Index done = product_across<Size>(m - i, n, depth, a + i, lda, b, ldb, c + i, ldc, bool(f));
       n -= done, b += done, c += done * ldc, f = f.from(0, done);
       if (n == 0) return;
