@@ -24,7 +24,7 @@ std::vector<S> map(const std::vector<S>& x, F f) {
 template <class S>
 std::vector<S> dense(double low, double high) {
   std::vector<S> x;
-  for (int i = 0; i <= 200000; ++i) x.push_back(S(low + (high - low) * i / 200000));
+  for (int i = 0; i <= 200000; ++i) x.push_back(S(low + (high - low) * (i / 200000.0)));
   const double tiniest = std::numeric_limits<S>::min_exponent - std::numeric_limits<S>::digits;
   for (double power = tiniest; power < 0; power += 0.02)
     for (const double sign : {1, -1}) x.push_back(S(sign * std::exp2(power)));

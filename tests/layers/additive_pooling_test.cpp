@@ -62,6 +62,9 @@ TEST_CASE("AdditivePooling: gradients") {
     check_targets(*each);
   }
   check_same(s, fixed);
+  auto wide = pooling<double>(3, 70);  // several registers, however many numbers they hold
+  wide.begin({2}, {3, 2});
+  check_gradients(wide);
   s.x[0].setZero();
   check_gradients(s);
   s.x[0].setOnes();

@@ -49,7 +49,7 @@ template <class S, class U>
   for (; j < columns; ++j) e[j] = P::sum(score(j));
 }
 
-/// A strip of so many registers at a time. give(i, j, count, du): rows of du, as they come.
+/// dv and dc are added to, from row i on, a strip of so many registers at a time. give(i, j, count, du) takes du, as it comes.
 template <class S, int strip = (Packet<S>::registers >= 32 ? 4 : 2), class U, class Give>
 [[gnu::flatten]] void additive_scores_backward(Index rows, Index columns, const S* v, const S* de, S* dv, S* dc, U u_of,
                                                Give give, Index i = 0) {

@@ -108,7 +108,7 @@ struct DotProductScore {
   }
 
   // d = |r_q - r_k|, dA = ds / scale    dslope -= dA d    dr_q -= slope dA (r_q - r_k) / d, and dr_k the opposite; nothing
-  // where d is 0
+  // where d is 0. Rare, so kept out of line.
   template <class M>
   [[gnu::noinline]] void places_backward(Index q0, Index nq, Index k0, Index nk, M& ds) {
     each(nq, nk, [&](Index i, Index j) {

@@ -11,19 +11,21 @@ namespace heed::detail {
 
 // Functions of each number alone, a register at a time, the last few numbers of an array included: what comes of a number
 // does not depend on its place. Errors are given in epsilons (2^-23 for float, 2^-52 for double) of the result; NaN stays
-// NaN. Coefficients, first those of low powers: mpmath.chebyfit(function, interval, count).
+// NaN. Coefficients stand with those of low powers first: those of polynomials by mpmath.chebyfit(function, interval, count), those
+// of quotients P / Q by least squares of the error of P - f Q, weighed anew until the largest errors are alike.
 
-/// The coefficients of powers up to that of `sum`: sum x^N + ... + c_1 x + c_0.
-template <class S, std::size_t N>
+/// sum x^count + ... + c_1 x + c_0, `sum` standing for all higher powers.
+template <class S, std::size_t N, std::size_t count = N>
 EIGEN_ALWAYS_INLINE Register<S> horner(Register<S> sum, const Register<S>& x, const std::array<double, N>& c) {
-  for (std::size_t i = N; i-- > 0;) sum = multiply_add(sum, x, S(c[i]));
+  const auto add = [&]<std::size_t... i>(std::index_sequence<i...>) {  // a loop would convert and count as it runs
+    ((sum = multiply_add(sum, x, S(c[count - 1 - i]))), ...);
+  };
+  add(std::make_index_sequence<count>());
   return sum;
 }
 template <class S, std::size_t N>
-EIGEN_ALWAYS_INLINE Register<S> polynomial(const Register<S>& x, const std::array<double, N>& coefficients) {
-  std::array<double, N - 1> lower{};
-  std::copy_n(coefficients.begin(), N - 1, lower.begin());
-  return horner<S>(S(coefficients[N - 1]), x, lower);
+EIGEN_ALWAYS_INLINE Register<S> polynomial(const Register<S>& x, const std::array<double, N>& c) {
+  return horner<S, N, N - 1>(S(c[N - 1]), x, c);
 }
 
 /// The whole number n nearest to x and 2^(n - less), 0 for the lowest n that there is and infinite for the highest, from
@@ -105,12 +107,11 @@ EIGEN_ALWAYS_INLINE Register<S> power_of_two(const Register<S>& x) {
   return multiply_add(polynomial<S>(r, slope), r, S(1)) * of.power;
 }
 
-/// Hyperbolic tangent within 3 epsilons: E / (E + 2), E = e^2x - 1; for float, of which every number was tried, x P(t) / Q(t)
-/// with t = x^2 up to 64: fitted to 7e-9, then the last bits of the coefficients chosen by the errors of rounding.
+/// Hyperbolic tangent within 3 epsilons: E / (E + 2), E = e^2x - 1; for float x P(t) / Q(t) with t = x^2 up to 64: fitted to 7e-9, then the last bits of the coefficients chosen by the errors of rounding.
 template <class S>
 EIGEN_ALWAYS_INLINE Register<S> tangent(const Register<S>& x) {
   if constexpr (sizeof(S) == 4) {
-    constexpr std::array P{65391676., 8793085., 233730.328};  // the highest powers, added first, cost no product
+    constexpr std::array P{65391676., 8793085., 233730.328};  // and 1, which costs no product
     constexpr std::array Q{65391676., 30590310., 1711614.38, 22335.9551, 55.8948326};
     const Register<S> t = min(x * x, S(64));
     const Register<S> slope = horner<S>(t + S(1434.63672), t, P) / polynomial<S>(t, Q);
@@ -169,7 +170,7 @@ struct Normal {
   EIGEN_ALWAYS_INLINE static Register<S> scaled_tail(const Register<S>& a) {
     if constexpr (sizeof(S) == 4) {
       constexpr std::array P{48.9141882532, 42.776605107, 17.8507473944, 3.94985632587, 0.398947303644};
-      constexpr std::array Q{97.8283759688, 163.608999522, 117.327959763, 45.7299501844};
+      constexpr std::array Q{97.8283759688, 163.608999522, 117.327959763, 45.7299501844};  // and 9.9 and 1
       return polynomial<S>(a, P) / horner<S>(a + S(9.90148753993), a, Q);
     } else {
       constexpr std::array P{

@@ -17,7 +17,7 @@ void each_angle(Index features, Index step, double base, Runs runs, Put put) {
   constexpr Index exact = 32;  // between these, turned on by one step: as exact, and much faster
   for (Index i = 0; i < features; i += 2) {
     const double w = std::pow(base, -double(i) / double(features));
-    double turn_sin = 0, turn_cos = 0;  // not needed where runs are of one position, as in acting
+    double turn_sin = 0, turn_cos = 0;  // 0: not known, nor needed where runs are of one position, as in acting
     runs([&](Index first, Index count, Index column) {
       if (count > 1 && turn_cos == 0) turn_sin = std::sin(double(step) * w), turn_cos = std::cos(double(step) * w);
       for (Index begin = 0; begin < count; begin += exact) {

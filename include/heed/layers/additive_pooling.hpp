@@ -32,8 +32,7 @@ class AdditivePooling {
   void forward(ParametersView<const S> p, Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
     const SequencesView sequences = check(x, "y", y, a);
     alignment.forward(p, x, a[u]);
-    detail::elementwise(
-        a[u], false, [](const R& sum) { return detail::tangent<S>(sum); }, a[u]);
+    detail::tangent_in_place(a[u]);
     weigh(p, a);
     y.setZero();
     for (Index s = 0; s < sequences.count(); ++s) {
