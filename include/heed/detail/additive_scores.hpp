@@ -43,7 +43,7 @@ template <class S, class U>
   Index j = 0;
   for (; j + P::rows <= columns; j += P::rows) {
     typename P::Rows sums;
-    for (Index r = 0; r < P::rows; ++r) sums[r] = score(j + r);
+    unrolled<int(P::rows)>([&](auto r) { sums[r] = score(j + r); });
     Packet<S, int(P::rows)>::store(e + j, P::sums(sums));
   }
   for (; j < columns; ++j) e[j] = P::sum(score(j));
@@ -56,23 +56,23 @@ template <class S, int strip = (Packet<S>::registers >= 32 ? 4 : 2), class U, cl
   constexpr Index size = Packet<S>::size;
   const auto pass = [&](Index count) {
     Register<S> of_v[strip], sum_v[strip], sum_c[strip];
-    for (int k = 0; k < strip; ++k) {
+    unrolled<strip>([&](auto k) {
       const Index at = i + k * size;
       of_v[k] = ColumnsAt<S>{v, 0}(at, 0, count);
       sum_v[k] = ColumnsAt<S>{dv, 0}(at, 0, count);
       sum_c[k] = ColumnsAt<S>{dc, 0}(at, 0, count);
-    }
+    });
     for (Index j = 0; j < columns; ++j)
-      for (int k = 0; k < strip; ++k) {
+      unrolled<strip>([&](auto k) {
         const Register<S> u = u_of(i + k * size, j, count), du = of_v[k] * Register<S>(de[j]) * (S(1) - u * u);
         sum_v[k] = multiply_add(u, Register<S>(de[j]), sum_v[k]);
         sum_c[k] += du;
         give(i + k * size, j, count, du);
-      }
-    for (int k = 0; k < strip; ++k) {
+      });
+    unrolled<strip>([&](auto k) {
       store(dv + i + k * size, sum_v[k], count);
       store(dc + i + k * size, sum_c[k], count);
-    }
+    });
   };
   for (; i + strip * size <= rows; i += strip * size) pass(size);
   if constexpr (strip > 1)

@@ -273,10 +273,10 @@ void add_columns(Index rows, Index columns, const S* x, Index stride, S* y) {
   Index i = 0;
   for (; i + strip * size <= rows; i += strip * size) {
     Register<S> sums[strip];
-    for (int k = 0; k < strip; ++k) sums[k] = load(y + i + k * size);
+    unrolled<strip>([&](auto k) { sums[k] = load(y + i + k * size); });
     for (Index j = 0; j < columns; ++j)
-      for (int k = 0; k < strip; ++k) sums[k] += load(x + i + k * size + j * stride);
-    for (int k = 0; k < strip; ++k) store(y + i + k * size, sums[k]);
+      unrolled<strip>([&](auto k) { sums[k] += load(x + i + k * size + j * stride); });
+    unrolled<strip>([&](auto k) { store(y + i + k * size, sums[k]); });
   }
   if constexpr (strip > 1) return add_columns<S, 1>(rows - i, columns, x + i, stride, y + i);
   for (; i < rows; ++i)

@@ -7,6 +7,14 @@
 
 namespace heed::detail {
 
+/// f(0), f(1), ... f(count - 1), each with its number as a constant: what they index stays in registers
+/// where a loop would keep it in memory unless it is optimised hard.
+template <int count, class F>
+EIGEN_ALWAYS_INLINE void unrolled(F&& f) {
+  [&]<int... i>(std::integer_sequence<int, i...>) { (f(std::integral_constant<int, i>()), ...); }
+  (std::make_integer_sequence<int, count>());
+}
+
 template <class S, int Size = Eigen::internal::packet_traits<S>::size>
 struct Packet {
   using Type = typename Eigen::internal::find_best_packet<S, Size>::type;
@@ -50,21 +58,22 @@ struct Packet {
   static auto sums(const Rows& of) {
     if constexpr (rows < size) {
       typename Packet<S, int(half)>::Rows halves;
-      for (Eigen::Index j = 0; j < rows; ++j) halves[j] = Eigen::internal::predux_half_dowto4(of[j]);
+      unrolled<int(rows)>([&](auto j) { halves[j] = Eigen::internal::predux_half_dowto4(of[j]); });
       return Packet<S, int(half)>::sums(halves);
     } else {
       return sums<int(size)>(of);
     }
   }
   /// to(i, j) = from(j, i) for a square of this size, or what is there and that.
-  static void transpose(const S* from, Eigen::Index from_stride, S* to, Eigen::Index to_stride, bool add_to = false) {
+  EIGEN_ALWAYS_INLINE static void transpose(const S* from, Eigen::Index from_stride, S* to, Eigen::Index to_stride,
+                                            bool add_to = false) {
     Eigen::internal::PacketBlock<Type, int(size)> square;
-    for (Eigen::Index j = 0; j < size; ++j) square.packet[j] = load(from + j * from_stride);
+    unrolled<int(size)>([&](auto j) { square.packet[j] = load(from + j * from_stride); });
     if constexpr (size > 1) Eigen::internal::ptranspose(square);
-    for (Eigen::Index j = 0; j < size; ++j) {
+    unrolled<int(size)>([&](auto j) {
       S* column = to + j * to_stride;
       store(column, add_to ? add(load(column), square.packet[j]) : square.packet[j]);
-    }
+    });
   }
 
  private:

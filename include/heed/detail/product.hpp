@@ -25,13 +25,6 @@ constexpr Index along(Index i, Index j, Index stride) {
   return order == Stored::as_is ? i + j * stride : j + i * stride;
 }
 
-/// f(0), f(1), ... f(count - 1), each with its number as a constant: what they index stays in registers.
-template <int count, class F>
-void unrolled(F&& f) {
-  [&]<int... i>(std::integer_sequence<int, i...>) { (f(std::integral_constant<int, i>()), ...); }
-  (std::make_integer_sequence<int, count>());
-}
-
 /// F in C = F + A B: C as it was, a column that is the same for all, or nothing.
 template <class S>
 struct Addend {
