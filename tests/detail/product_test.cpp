@@ -35,13 +35,14 @@ void check_product(const C& c, const A& a, const B& b) {
   check_product(c, C(C::Zero(c.rows(), c.cols())), a, b);
 }
 
-/// One size, with A and B stored either way, all strided, onto nothing, what is there or a column; and guards around C.
+/// One size, with A and B stored either way and `apart` numbers between their columns, onto nothing, what is there or a column; and
+/// guards around C.
 template <Stored A, Stored B, class S>
-void check_size(Index m, Index n, Index depth) {
+void check_size(Index m, Index n, Index depth, Index apart) {
   constexpr bool at = A == Stored::transposed, bt = B == Stored::transposed;
   const Index gap = 1 + (m + n + depth) % 3;
-  const Tokens<S> a = random<S>((at ? depth : m) + gap, at ? m : depth, 1);
-  const Tokens<S> b = random<S>((bt ? n : depth) + gap, bt ? depth : n, 2);
+  const Tokens<S> a = random<S>((at ? depth : m) + apart, at ? m : depth, 1);
+  const Tokens<S> b = random<S>((bt ? n : depth) + apart, bt ? depth : n, 2);
   const Tokens<S> left = at ? Tokens<S>(a.topRows(depth).transpose()) : Tokens<S>(a.topRows(m));
   const Tokens<S> right = bt ? Tokens<S>(b.topRows(n).transpose()) : Tokens<S>(b.topRows(depth));
   const Tokens<S> column = random<S>(std::max(m, Index(1)), 1, 4);
@@ -63,11 +64,15 @@ void check_size(Index m, Index n, Index depth) {
 }
 
 template <class S>
+void check_sizes(Index m, Index n, Index depth, Index apart) {
+  check_size<Stored::as_is, Stored::as_is, S>(m, n, depth, apart);
+  check_size<Stored::as_is, Stored::transposed, S>(m, n, depth, apart);
+  check_size<Stored::transposed, Stored::as_is, S>(m, n, depth, apart);
+  check_size<Stored::transposed, Stored::transposed, S>(m, n, depth, apart);
+}
+template <class S>
 void check_sizes(Index m, Index n, Index depth) {
-  check_size<Stored::as_is, Stored::as_is, S>(m, n, depth);
-  check_size<Stored::as_is, Stored::transposed, S>(m, n, depth);
-  check_size<Stored::transposed, Stored::as_is, S>(m, n, depth);
-  check_size<Stored::transposed, Stored::transposed, S>(m, n, depth);
+  check_sizes<S>(m, n, depth, 1 + (m + n + depth) % 3);
 }
 
 }  // namespace
@@ -82,6 +87,12 @@ TEMPLATE_TEST_CASE("product equals plain loops for sizes at random", "", float, 
   heed::Random pick(10);
   for (int i = 0; i < 40; ++i) check_sizes<TestType>(pick.below(41), pick.below(41), pick.below(41));
   check_sizes<TestType>(128, 50, 20);
+}
+
+TEMPLATE_TEST_CASE("product equals plain loops for few contiguous columns", "", float, double) {
+  for (const Index depth : sizes)
+    for (const Index m : sizes)
+      for (const Index n : {1, 2, 5}) check_sizes<TestType>(m, n, depth, 0);
 }
 
 TEMPLATE_TEST_CASE("product equals plain loops over several blocks", "", float, double) {

@@ -215,8 +215,7 @@ void attention_backward(Score score, const Sight& sight, Read<S> v, Read<S> y, c
     bool beside = false;
     if constexpr (requires { score.queries(); }) beside = lay(queries, score.queries().middleCols(q0, nq));
     for (Index j = 0; j < nq; ++j) {
-      product_dots<int(lanes<S>)>(1, y.rows(), y.col(q0 + j).data(), 0, dy.col(q0 + j).data(), &shared[j],
-                                  static_cast<const S*>(nullptr));
+      shared[j] = dot(y.rows(), y.col(q0 + j).data(), dy.col(q0 + j).data());
       lse_of[j] = lse(q0 + j);
     }
     each_key_tile(sight.keys_of_block(q0, nq, v.cols()), [&](Index k0, Index nk) {

@@ -22,10 +22,13 @@ struct Packet {
   static constexpr Eigen::Index half =
       Eigen::internal::unpacket_traits<typename Eigen::internal::unpacket_traits<Type>::half>::
           size;  // of the next narrower one; size where there is none
+  /// Numbers in 128 bits, within which processors move them fastest.
+  static constexpr int lane = std::min(int(size), int(16 / sizeof(S)));
   static constexpr int registers = EIGEN_ARCH_DEFAULT_NUMBER_OF_REGISTERS;
 
   static Type load(const S* from) { return Eigen::internal::ploadu<Type>(from); }
   static void store(S* to, const Type& x) { Eigen::internal::pstoreu(to, x); }
+  static Type gather(const S* from, Eigen::Index stride) { return Eigen::internal::pgather<S, Type>(from, stride); }
   static Type broadcast(S x) { return Eigen::internal::pset1<Type>(x); }
   static Type load_one(const S* from) { return Eigen::internal::pload1<Type>(from); }
   static Type multiply_add(const Type& a, const Type& b, const Type& c) { return Eigen::internal::pmadd(a, b, c); }
@@ -64,22 +67,44 @@ struct Packet {
       return sums<int(size)>(of);
     }
   }
+  /// The sum of each lane of each of them: first those of the first.
+  static Type sums_of_lanes(const Type (&of)[lane]) {
+    constexpr int lanes = int(size) / lane;
+    const Type mixed = sums<lane>(of);
+    return [&]<int... i>(std::integer_sequence<int, i...>)->Type {
+      return __builtin_shufflevector(mixed, mixed, (i % lanes * lane + i / lanes)...);
+    }
+    (std::make_integer_sequence<int, int(size)>());
+  }
+  /// The same numbers in each lane.
+  static Type load_lanes(const S* from) {
+    if constexpr (size == lane) {
+      return load(from);
+    } else {
+      const auto lanes = Packet<S, int(half)>::load_lanes(from);
+      return joined(lanes, lanes);
+    }
+  }
+  /// Two of half this size side by side.
+  template <class Half>
+  static Type joined(const Half& a, const Half& b) {
+    return [&]<int... i>(std::integer_sequence<int, i...>)->Type { return __builtin_shufflevector(a, b, i...); }
+    (std::make_integer_sequence<int, int(size)>());
+  }
   /// to(i, j) = from(j, i) for a square of this size, or what is there and that.
   EIGEN_ALWAYS_INLINE static void transpose(const S* from, Eigen::Index from_stride, S* to, Eigen::Index to_stride,
                                             bool add_to = false) {
     Eigen::internal::PacketBlock<Type, int(size)> square;
     unrolled<int(size)>([&](auto j) { square.packet[j] = load(from + j * from_stride); });
     if constexpr (size > 1) Eigen::internal::ptranspose(square);
-    unrolled<int(size)>([&](auto j) {
-      S* column = to + j * to_stride;
-      store(column, add_to ? add(load(column), square.packet[j]) : square.packet[j]);
-    });
+    const auto put = [&](auto value) { unrolled<int(size)>([&](auto j) { store(to + j * to_stride, value(j)); }); };
+    if (add_to)
+      put([&](auto j) { return add(load(to + j * to_stride), square.packet[j]); });
+    else
+      put([&](auto j) { return square.packet[j]; });
   }
 
  private:
-  /// Numbers in 128 bits, within which processors move them fastest.
-  static constexpr int lane = std::min(int(size), int(16 / sizeof(S)));
-
   /// Every second number of a and, beside them, of b, within each lane, the first or those after; or every second lane.
   template <bool lanes, int first>
   static Type every_second(const Type& a, const Type& b) {

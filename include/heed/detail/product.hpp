@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "heed/core/tokens.hpp"
+#include "heed/detail/dots.hpp"
 #include "heed/detail/transpose.hpp"
 
 namespace heed::detail {
@@ -87,44 +88,6 @@ void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, cons
   if (n - j >= 1) product_columns<Size, H, 1, B>(rows, j, depth, a, lda, b, ldb, c, ldc, f);
 }
 
-/// c_i = f_i + a_i . b for rows of contiguous numbers, as many at a time as a register holds: what is left in the lanes of each is
-/// summed for all of them together. The depth that does not fill a register, and rows that are left over, go by narrower ones.
-template <int Size, class S>
-[[gnu::flatten]] void product_dots(Index m, Index depth, const S* a, Index lda, const S* b, S* c, const S* f) {
-  using P = Packet<S, Size>;
-  const auto rows = [&](Index i) {
-    using Sums = Packet<S, int(P::rows)>;
-    typename P::Rows sums;
-    unrolled<int(P::rows)>([&](auto r) { sums[r] = P::broadcast(S(0)); });
-    for (Index p = 0; p + P::size <= depth; p += P::size) {
-      const auto x = P::load(b + p);
-      unrolled<int(P::rows)>([&](auto r) { sums[r] = P::multiply_add(P::load(a + p + (i + r) * lda), x, sums[r]); });
-    }
-    const auto total = P::sums(sums);
-    Sums::store(c + i, f ? Sums::add(Sums::load(f + i), total) : total);
-  };
-  const auto row = [&](Index i) {
-    auto sum = P::broadcast(S(0));
-    for (Index p = 0; p + P::size <= depth; p += P::size)
-      sum = P::multiply_add(P::load(a + p + i * lda), P::load(b + p), sum);
-    c[i] = f ? f[i] + P::sum(sum) : P::sum(sum);
-  };
-  const Index whole = depth / P::size * P::size;
-  if (whole > 0 || P::half == P::size) {
-    Index i = 0;
-    for (; i + P::rows <= m; i += P::rows) rows(i);
-    for (; i < m; ++i) row(i);
-    f = c;
-  }
-  if (whole == depth) return;
-  if constexpr (P::half < P::size) {
-    product_dots<int(P::half)>(m, depth - whole, a + whole, lda, b + whole, c, f);
-  } else {
-    for (Index i = 0; i < m; ++i)
-      for (Index p = whole; p < depth; ++p) c[i] += a[p + i * lda] * b[p];
-  }
-}
-
 /// A few rows of C, where rows of A and columns of B are contiguous: columns of B take the place of rows.
 template <int Size, class S>
 void product_few_rows(Index m, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
@@ -134,7 +97,7 @@ void product_few_rows(Index m, Index n, Index depth, const S* a, Index lda, cons
   for (Index j = 0; j < n; j += most) {
     const Index count = std::min(most, n - j);
     for (Index i = 0; i < m; ++i) {
-      product_dots<Size>(count, depth, b + j * ldb, ldb, a + i * lda, row, static_cast<const S*>(nullptr));
+      product_dots(count, depth, b + j * ldb, ldb, a + i * lda, row, static_cast<const S*>(nullptr));
       for (Index k = 0; k < count; ++k) c[i + (j + k) * ldc] = f ? *f.at(i, j + k) + row[k] : row[k];
     }
   }
@@ -237,7 +200,7 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
   }
   if (A == Stored::transposed && B == Stored::as_is && n <= 4) {  // packing would cost more than it saves
     for (Index j = 0; j < n; ++j)
-      product_dots<size>(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, f.from(0, j).first);
+      product_dots(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, f.from(0, j).first);
     return;
   }
   if (A == Stored::transposed && B == Stored::as_is && m <= size / 4 && depth >= size)  // a strip would be mostly empty
