@@ -37,26 +37,30 @@ struct Addend {
   const S* at(Index i, Index j) const { return first + i + j * stride; }
 };
 
-/// A tile of C, H packets high and N columns wide, kept in registers:  C = F + sum over p of a(:, p) b(p, :)
+/// A tile of C, H packets high and N columns wide, kept in registers:  C = F + sum over p of a(:, p) b(p, :), depth > 0
 /// a(i, p) lies at a[i + p lda].
 template <int Size, int H, int N, Stored B, class S>
 void product_tile(Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc, Addend<S> f) {
   using P = Packet<S, Size>;
   constexpr int chains = H * N < 4 ? 4 : H * N < 8 ? 2 : 1;  // sums that do not wait for each other
   typename P::Type sum[chains][N * H];
-  unrolled<chains * N * H>([&](auto k) { sum[k / (N * H)][k % (N * H)] = P::broadcast(S(0)); });
-  const auto step = [&](Index p, auto& of_chain) {
+  const auto step = [&](Index p, auto& of_chain, auto together) {
     typename P::Type column[H];
     unrolled<H>([&](auto h) { column[h] = P::load(a + p * lda + h * P::size); });
     unrolled<N>([&](auto j) {
       const auto w = P::load_one(b + along<B>(p, j, ldb));
-      unrolled<H>([&](auto h) { of_chain[j * H + h] = P::multiply_add(column[h], w, of_chain[j * H + h]); });
+      unrolled<H>([&](auto h) { of_chain[j * H + h] = together(column[h], w, of_chain[j * H + h]); });
     });
   };
+  const auto add = [](const auto& x, const auto& w, const auto& before) { return P::multiply_add(x, w, before); };
   Index p = 0;
-  for (; p + chains <= depth; p += chains) unrolled<chains>([&](auto chain) { step(p + chain, sum[chain]); });
+  if constexpr (chains == 1)
+    step(p++, sum[0], [](const auto& x, const auto& w, const auto&) { return P::multiply(x, w); });
+  else
+    unrolled<chains * N * H>([&](auto k) { sum[k / (N * H)][k % (N * H)] = P::broadcast(S(0)); });
+  for (; p + chains <= depth; p += chains) unrolled<chains>([&](auto chain) { step(p + chain, sum[chain], add); });
   if constexpr (chains > 1)
-    for (; p < depth; ++p) step(p, sum[0]);
+    for (; p < depth; ++p) step(p, sum[0], add);
   unrolled<N * H>(
       [&](auto k) { unrolled<chains - 1>([&](auto chain) { sum[0][k] = P::add(sum[0][k], sum[chain + 1][k]); }); });
   if (f) unrolled<N * H>([&](auto k) { sum[0][k] = P::add(P::load(f.at(k % H * P::size, k / H)), sum[0][k]); });
