@@ -33,14 +33,18 @@ template <int Size, class S>
 template <int Size, class S>
 [[gnu::flatten]] void dots(Index m, Index depth, const S* a, Index lda, const S* b, S* c, const S* f) {
   using P = Packet<S, Size>;
-  const auto sums = [&](Index i) {
-    typename P::Rows of;
-    unrolled<int(P::rows)>([&](auto r) { of[r] = P::broadcast(S(0)); });
+  constexpr int rows = P::size > 1 ? int(P::rows) : 4;  // numbers, too, are read once for several rows
+  const auto some = [&](Index i) {
+    typename P::Type of[rows];
+    unrolled<rows>([&](auto r) { of[r] = P::broadcast(S(0)); });
     for (Index p = 0; p + P::size <= depth; p += P::size) {
       const auto x = P::load(b + p);
-      unrolled<int(P::rows)>([&](auto r) { of[r] = P::multiply_add(P::load(a + p + (i + r) * lda), x, of[r]); });
+      unrolled<rows>([&](auto r) { of[r] = P::multiply_add(P::load(a + p + (i + r) * lda), x, of[r]); });
     }
-    return P::sums(of);
+    if constexpr (P::size > 1)
+      put_sums<Packet<S, rows>>(c + i, f ? f + i : f, P::sums(of));
+    else
+      unrolled<rows>([&](auto r) { put_sums<P>(c + i + r, f ? f + i + r : f, of[r]); });
   };
   const auto row = [&](Index i) {
     auto sum = P::broadcast(S(0));
@@ -51,7 +55,7 @@ template <int Size, class S>
   const Index whole = depth / P::size * P::size;
   if (whole > 0) {
     Index i = 0;
-    for (; i + P::rows <= m; i += P::rows) put_sums<Packet<S, int(P::rows)>>(c + i, f ? f + i : f, sums(i));
+    for (; i + rows <= m; i += rows) some(i);
     for (; i < m; ++i) row(i);
     f = c;
   }

@@ -202,7 +202,8 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
       for (Index i = 0; i < m; ++i) c[i + j * ldc] = f ? *f.at(i, j) : S(0);
     return;
   }
-  if (A == Stored::transposed && B == Stored::as_is && n <= 4) {  // packing would cost more than it saves
+  constexpr Index few = size > 1 ? 4 : product_reuse;
+  if (A == Stored::transposed && B == Stored::as_is && n <= few) {  // packing would cost more than it saves
     for (Index j = 0; j < n; ++j)
       product_dots(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, f.from(0, j).first);
     return;
