@@ -14,19 +14,8 @@ struct ColumnsAt {
   const S* first;
   Index stride;
   /// `count` numbers from row i on, as many as a register holds or fewer.
-  Register<S> operator()(Index i, Index j, Index count) const {
-    const S* at = first + i + j * stride;
-    return count == Packet<S>::size ? load(at) : load(Padded<S>(at, count).numbers);
-  }
+  Register<S> operator()(Index i, Index j, Index count) const { return load(first + i + j * stride, count); }
 };
-template <class S>
-void store(S* to, const Register<S>& x, Index count) {
-  if (count == Packet<S>::size) return store(to, x);
-  S numbers[Packet<S>::size];
-  store(numbers, x);
-  std::copy_n(numbers, count, to);
-}
-
 /// e: a number for each column. u_of(i, j, count): u, so many rows of it from the i-th on.
 template <class S, class U>
 [[gnu::flatten]] void additive_scores(Index rows, Index columns, const S* v, S* e, U u_of) {

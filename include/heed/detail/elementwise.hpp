@@ -186,12 +186,15 @@ struct Normal {
   }
 };
 
-/// The last few numbers of an array with as many zeros as a register has room for.
+/// As many numbers as a register holds, or fewer, and zeros in the lanes behind them.
 template <class S>
-struct Padded {
-  S numbers[Packet<S>::size] = {};
-  Padded(const S* from, Index count) { std::copy(from, from + count, numbers); }
-};
+Register<S> load(const S* from, Index count) {
+  return count == Packet<S>::size ? load(from) : Register<S>(Packet<S>::load_first(from, count));
+}
+template <class S>
+void store(S* to, const Register<S>& x, Index count) {
+  count == Packet<S>::size ? store(to, x) : Packet<S>::store_first(to, x.packet, count);
+}
 
 /// Where a register of numbers is to lie.
 template <class S>
@@ -240,9 +243,8 @@ template <class S, class F, class... X>
     store(y + i, add ? load(y + i) + part : part);
   }
   if (i == n) return;
-  Padded<S> last(y + i, n - i);
-  elementwise_run(size, last.numbers, add, f, Padded<S>(x + i, n - i).numbers...);
-  std::copy(last.numbers, last.numbers + (n - i), y + i);
+  const Register<S> part = f(load(x + i, n - i)...);
+  store(y + i, add ? load(y + i, n - i) + part : part, n - i);
 }
 /// The same, number by number, for matrices of one shape: in one run where all are contiguous.
 template <class Y, class F, class... X>

@@ -28,6 +28,25 @@ struct Packet {
 
   static Type load(const S* from) { return Eigen::internal::ploadu<Type>(from); }
   static void store(S* to, const Type& x) { Eigen::internal::pstoreu(to, x); }
+  /// The first few numbers, zeros behind them; what lies behind them in memory is not touched.
+  static Type load_first(const S* from, Eigen::Index count) {
+    if constexpr (masked) {
+      return Eigen::internal::ploadu<Type>(from, mask(count));
+    } else {
+      S numbers[size] = {};
+      std::copy_n(from, count, numbers);
+      return load(numbers);
+    }
+  }
+  static void store_first(S* to, const Type& x, Eigen::Index count) {
+    if constexpr (masked) {
+      Eigen::internal::pstoreu(to, x, mask(count));
+    } else {
+      S numbers[size];
+      store(numbers, x);
+      std::copy_n(numbers, count, to);
+    }
+  }
   static Type gather(const S* from, Eigen::Index stride) { return Eigen::internal::pgather<S, Type>(from, stride); }
   static Type broadcast(S x) { return Eigen::internal::pset1<Type>(x); }
   static Type load_one(const S* from) { return Eigen::internal::pload1<Type>(from); }
@@ -105,6 +124,10 @@ struct Packet {
   }
 
  private:
+  using Traits = Eigen::internal::unpacket_traits<Type>;
+  static constexpr bool masked = Traits::masked_load_available && Traits::masked_store_available;
+  static auto mask(Eigen::Index count) { return typename Traits::mask_t((1u << count) - 1); }
+
   /// Every second number of a and, beside them, of b, within each lane, the first or those after; or every second lane.
   template <bool lanes, int first>
   static Type every_second(const Type& a, const Type& b) {
