@@ -114,3 +114,23 @@ TEST_CASE("AdditivePooling: wrong shapes") {
   check_shapes(s, "AdditivePooling", {"x"});
   check_complaint("its parent axis 0 has 2 columns", [&] { s.begin({2}, {1, 3, 0}); });
 }
+
+TEST_CASE("AdditivePooling in float has the gradients of double at widths that leave part of a register") {
+  for (const Index width : {1, 5, 16, 21, 70}) {
+    INFO("width " << width);
+    auto d = pooling<double>(4, width);
+    auto f = pooling<float>(4, width);
+    d.begin({2, 3}, lengths);
+    f.begin({2, 3}, lengths);
+    f.p.flat = d.p.flat.cast<float>();
+    f.x[0] = d.x[0].cast<float>();
+    const Tokens<double> dy = random<double>(4, 5, 3);
+    Parameters<double> gd(d.layout);
+    Parameters<float> gf(f.layout);
+    d.forward(), f.forward();
+    d.backward(dy, gd), f.backward(dy.cast<float>(), gf);
+    CHECK((f.y.cast<double>() - d.y).cwiseAbs().maxCoeff() < 1e-6);
+    CHECK((f.dx[0].cast<double>() - d.dx[0]).cwiseAbs().maxCoeff() < 1e-5);
+    CHECK((gf.flat.cast<double>() - gd.flat).cwiseAbs().maxCoeff() < 1e-5);
+  }
+}

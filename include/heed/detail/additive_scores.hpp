@@ -16,6 +16,7 @@ struct ColumnsAt {
   /// `count` numbers from row i on, as many as a register holds or fewer.
   Register<S> operator()(Index i, Index j, Index count) const { return load(first + i + j * stride, count); }
 };
+
 /// e: a number for each column. u_of(i, j, count): u, so many rows of it from the i-th on.
 template <class S, class U>
 [[gnu::flatten]] void additive_scores(Index rows, Index columns, const S* v, S* e, U u_of) {

@@ -4,7 +4,7 @@
 
 namespace heed::detail {
 
-// A row-major matrix times a column: c = f + A b, f null where there is nothing to add to.
+// A row-major matrix times a column: c = f + A b, f null where there is nothing to add to. The depth is not 0.
 
 template <class P, class S>
 EIGEN_ALWAYS_INLINE void put_sums(S* c, const S* f, const typename P::Type& sums) {
@@ -28,8 +28,16 @@ template <int Size, class S>
   }
 }
 
-/// As many rows at a time as a register holds: what is left in the lanes of each is summed for all of them together. The depth
-/// that does not fill a register, and rows that are left over, go by narrower ones.
+/// The products of a and b in as many registers as the depth fills, summed lane by lane.
+template <class P, class S>
+EIGEN_ALWAYS_INLINE auto sum_by_lanes(Index depth, const S* a, const S* b) {
+  auto sum = P::broadcast(S(0));
+  for (Index p = 0; p + P::size <= depth; p += P::size) sum = P::multiply_add(P::load(a + p), P::load(b + p), sum);
+  return sum;
+}
+
+/// Several rows at a time: what is left in the lanes of each is summed for all of them together. What is left of the depth goes by
+/// narrower registers.
 template <int Size, class S>
 [[gnu::flatten]] void dots(Index m, Index depth, const S* a, Index lda, const S* b, S* c, const S* f) {
   using P = Packet<S, Size>;
@@ -46,17 +54,14 @@ template <int Size, class S>
     else
       unrolled<rows>([&](auto r) { put_sums<P>(c + i + r, f ? f + i + r : f, of[r]); });
   };
-  const auto row = [&](Index i) {
-    auto sum = P::broadcast(S(0));
-    for (Index p = 0; p + P::size <= depth; p += P::size)
-      sum = P::multiply_add(P::load(a + p + i * lda), P::load(b + p), sum);
-    c[i] = f ? f[i] + P::sum(sum) : P::sum(sum);
-  };
   const Index whole = depth / P::size * P::size;
   if (whole > 0) {
     Index i = 0;
     for (; i + rows <= m; i += rows) some(i);
-    for (; i < m; ++i) row(i);
+    for (; i < m; ++i) {
+      const S sum = P::sum(sum_by_lanes<P>(depth, a + i * lda, b));
+      c[i] = f ? f[i] + sum : sum;
+    }
     f = c;
   }
   if (whole == depth) return;
@@ -88,14 +93,10 @@ template <int Size, class S>
 template <class S, int Size = int(Packet<S>::size)>
 EIGEN_ALWAYS_INLINE S dot(Index depth, const S* a, const S* b, S sum = 0) {
   using P = Packet<S, Size>;
-  Index p = 0;
-  if (depth >= P::size) {
-    auto lanes = P::broadcast(S(0));
-    for (; p + P::size <= depth; p += P::size) lanes = P::multiply_add(P::load(a + p), P::load(b + p), lanes);
-    sum += P::sum(lanes);
-  }
-  if constexpr (P::half < P::size) return dot<S, int(P::half)>(depth - p, a + p, b + p, sum);
-  for (; p < depth; ++p) sum += a[p] * b[p];
+  const Index whole = depth / P::size * P::size;
+  if (whole > 0) sum += P::sum(sum_by_lanes<P>(depth, a, b));
+  if constexpr (P::half < P::size) return dot<S, int(P::half)>(depth - whole, a + whole, b + whole, sum);
+  for (Index p = whole; p < depth; ++p) sum += a[p] * b[p];
   return sum;
 }
 

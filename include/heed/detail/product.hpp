@@ -1,6 +1,5 @@
 #pragma once
 #include <algorithm>
-#include <utility>
 
 #include "heed/core/tokens.hpp"
 #include "heed/detail/dots.hpp"
@@ -101,7 +100,7 @@ void product_few_rows(Index m, Index n, Index depth, const S* a, Index lda, cons
   for (Index j = 0; j < n; j += most) {
     const Index count = std::min(most, n - j);
     for (Index i = 0; i < m; ++i) {
-      product_dots(count, depth, b + j * ldb, ldb, a + i * lda, row, static_cast<const S*>(nullptr));
+      dots<Size>(count, depth, b + j * ldb, ldb, a + i * lda, row, static_cast<const S*>(nullptr));
       for (Index k = 0; k < count; ++k) c[i + (j + k) * ldc] = f ? *f.at(i, j + k) + row[k] : row[k];
     }
   }
@@ -202,8 +201,8 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
       for (Index i = 0; i < m; ++i) c[i + j * ldc] = f ? *f.at(i, j) : S(0);
     return;
   }
-  constexpr Index few = size > 1 ? 4 : product_reuse;
-  if (A == Stored::transposed && B == Stored::as_is && n <= few) {  // packing would cost more than it saves
+  constexpr Index few = size > 1 ? 4 : product_reuse;  // of single numbers no tile saves what packing costs before that
+  if (A == Stored::transposed && B == Stored::as_is && n <= few) {
     for (Index j = 0; j < n; ++j)
       product_dots(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, f.from(0, j).first);
     return;
