@@ -185,14 +185,19 @@ struct Normal {
   }
 };
 
+/// Whether so many numbers fill a register.
+template <class S>
+constexpr bool fills(Index count) {
+  return Packet<S>::size == 1 || count == Packet<S>::size;
+}
 /// As many numbers as a register holds, or fewer, and zeros in the lanes behind them.
 template <class S>
 Register<S> load(const S* from, Index count) {
-  return count == Packet<S>::size ? load(from) : Register<S>(Packet<S>::load_first(from, count));
+  return fills<S>(count) ? load(from) : Register<S>(Packet<S>::load_first(from, count));
 }
 template <class S>
 void store(S* to, const Register<S>& x, Index count) {
-  count == Packet<S>::size ? store(to, x) : Packet<S>::store_first(to, x.packet, count);
+  fills<S>(count) ? store(to, x) : Packet<S>::store_first(to, x.packet, count);
 }
 
 /// Where a register of numbers is to lie.
@@ -241,7 +246,7 @@ template <class S, class F, class... X>
     const Register<S> part = f(load(x + i)...);
     store(y + i, add ? load(y + i) + part : part);
   }
-  if (i == n) return;
+  if (size == 1 || i == n) return;
   const Register<S> part = f(load(x + i, n - i)...);
   store(y + i, add ? load(y + i, n - i) + part : part, n - i);
 }
