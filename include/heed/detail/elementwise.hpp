@@ -106,7 +106,8 @@ EIGEN_ALWAYS_INLINE Register<S> power_of_two(const Register<S>& x) {
   return multiply_add(polynomial<S>(r, slope), r, S(1)) * of.power;
 }
 
-/// Hyperbolic tangent within 3 epsilons: E / (E + 2), E = e^2x - 1; for float x P(t) / Q(t) with t = x^2 up to 64: fitted to 7e-9, then the last bits of the coefficients chosen by the errors of rounding.
+/// Hyperbolic tangent within 3 epsilons: E / (E + 2), E = e^2x - 1; for float x P(t) / Q(t) with t = x^2 up to 64: fitted to
+/// 7e-9, then the last bits of the coefficients chosen by the errors of rounding.
 template <class S>
 EIGEN_ALWAYS_INLINE Register<S> tangent(const Register<S>& x) {
   if constexpr (sizeof(S) == 4) {
