@@ -60,6 +60,8 @@ TEST_CASE("policies of fixed size are made and act without the heap") {
   check_acting<AttentionPolicy<float>, 3>(attention, attention);
   const heed::TransformerPolicyConfig transformer{.observation = 4, .actions = 2, .window = 8};
   check_acting<heed::StaticTransformerPolicy<float, 1>, 1, TransformerPolicy<float>>(transformer, transformer);
-  check_acting<heed::StaticMlpPolicy<float, 2>, 1, MlpPolicy<float>>(
-      {.observation = 4, .actions = 2, .hidden = {64, 64}}, {.observation = 4, .actions = 2, .hidden = {64, 64}});
+  check_acting<heed::StaticMlpPolicy<float, 4, 2, 64, 64>, 1, MlpPolicy<float>>(
+      {}, {.observation = 4, .actions = 2, .hidden = {64, 64}});
+  check_acting<heed::StaticMlpPolicy<float, 4, 2, 7>, 1, MlpPolicy<float>>(
+      {}, {.observation = 4, .actions = 2, .hidden = {7}});
 }

@@ -149,10 +149,19 @@ void extend_attention(Index lanes, Index runs) {
 
 constexpr Index steps = 64;
 
+/// Of cart-pole.
+template <class Net>
+Agent<Net> agent_of() {
+  if constexpr (Net::known_actions == 2)
+    return Agent<Net>({}, 1);
+  else
+    return Agent<Net>({.observation = 4, .actions = 2}, 1);
+}
+
 /// The last step of an episode, not committed either.
 template <class Net>
 void acting(Index runs) {
-  const Agent<Net> agent({.observation = 4, .actions = 2}, 1);
+  const Agent<Net> agent = agent_of<Net>();
   Activations<S> a(agent.layout);
   Memory<S> m(agent.layout, 1, steps);
   const Tokens<S> x = normal(4, steps, 1);
@@ -167,7 +176,7 @@ void acting(Index runs) {
 /// Forward and backward of an episode.
 template <class Net>
 void learning(Index runs) {
-  const Agent<Net> agent({.observation = 4, .actions = 2}, 1);
+  const Agent<Net> agent = agent_of<Net>();
   Parameters<S> g(agent.layout);
   Activations<S> a(agent.layout);
   a.begin(agent.time, {steps});
@@ -243,6 +252,7 @@ std::vector<Kernel> kernels() {
   all.push_back({"categorical/gradient/64", categorical_gradient});
   all.push_back({"mlp_policy/extend", acting<MlpPolicy<S>>});
   all.push_back({"mlp_policy/learn/64", learning<MlpPolicy<S>>});
+  all.push_back({"static_mlp_policy/extend", acting<StaticMlpPolicy<S, 4, 2, 64, 64>>});
   all.push_back({"attention_policy/extend", acting<AttentionPolicy<S>>});
   all.push_back({"attention_policy/learn/64", learning<AttentionPolicy<S>>});
   all.push_back({"transformer_policy/extend", acting<TransformerPolicy<S>>});

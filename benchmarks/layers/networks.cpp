@@ -67,6 +67,7 @@ void network(const std::string& name, const typename Net::Config& config, Index 
 
 [[maybe_unused]] const bool registered = [] {
   network<MlpPolicy<S>>("mlp_policy", {.observation = 4, .actions = 2});
+  network<StaticMlpPolicy<S, 4, 2, 64, 64>>("static_mlp_policy", {});
   network<AttentionPolicy<S>>("attention_policy", {.observation = 4, .actions = 2});
   network<TransformerPolicy<S>>("transformer_policy", {.observation = 4, .actions = 2});
   network<EntityPolicy<S>>("entity_policy", {.observation = 4, .actions = 2}, 6);

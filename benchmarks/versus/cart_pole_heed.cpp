@@ -18,15 +18,15 @@ struct Side {
   heed::Reinforce<Net, heed::CartPole> trainer;
   heed::Rollout<Net, heed::CartPole> rollout;
 
-  Side(Index episodes, std::uint64_t seed)
-      : agent({.observation = world.observation(), .actions = world.actions()}, seed),
+  Side(const typename Net::Config& config, Index episodes, std::uint64_t seed)
+      : agent(config, seed),
         trainer(agent, world, versus::reinforce(episodes, seed)),
         rollout(agent, world, episodes, seed) {}
 };
 
 template <class Net>
-versus::Trainer make(Index episodes, std::uint64_t seed) {
-  const auto side = std::make_shared<Side<Net>>(episodes, seed);
+versus::Trainer make(const typename Net::Config& config, Index episodes, std::uint64_t seed) {
+  const auto side = std::make_shared<Side<Net>>(config, episodes, seed);
   return {.learn = [side] { return side->trainer.iterate().returns; },
           .play = [side] { return heed::Returns::of(side->rollout.run(side->agent.p)); }};
 }
@@ -35,7 +35,7 @@ versus::Trainer make(Index episodes, std::uint64_t seed) {
 
 int main(int argc, char** argv) {
   return versus::train(argc, argv, [](bool attention, Index episodes, std::uint64_t seed) {
-    if (attention) return make<heed::AttentionPolicy<float>>(episodes, seed);
-    return make<heed::MlpPolicy<float>>(episodes, seed);
+    if (attention) return make<heed::AttentionPolicy<float>>({.observation = 4, .actions = 2}, episodes, seed);
+    return make<heed::StaticMlpPolicy<float, 4, 2, 64, 64>>({}, episodes, seed);
   });
 }

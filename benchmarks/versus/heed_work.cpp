@@ -140,21 +140,18 @@ Unit attention_policy(const Task& task) {
   return policy_unit(task.both, true, std::make_shared<Work>(task.row));
 }
 
-Unit mlp(const Task& task) {
-  struct Work : Setting<MlpPolicy<S>> {
+template <class Policy>
+Unit mlp(const Task& task, const typename Policy::Config& config) {
+  struct Work : Setting<Policy> {
     Tokens<S> x;
-    explicit Work(const Row& r)
-        : Setting([&](Scope at) {
-            return MlpPolicy<S>(
-                at, {.observation = r.observation, .actions = policy_actions, .hidden = {mlp_hidden, mlp_hidden}});
-          }),
-          x(tokens("x", r.observation, r.batch)) {
-      a.begin(time, Sequences::uniform(1, r.batch));
+    Work(const Row& r, const typename Policy::Config& c)
+        : Setting<Policy>([&](Scope at) { return Policy(at, c); }), x(tokens("x", r.observation, r.batch)) {
+      this->a.begin(this->time, Sequences::uniform(1, r.batch));
     }
-    void forward() { net.forward(p, x, a); }
-    void backward() { net.backward(p, x, a, g, no_gradient); }
+    void forward() { this->net.forward(this->p, x, this->a); }
+    void backward() { this->net.backward(this->p, x, this->a, this->g, no_gradient); }
   };
-  return policy_unit(task.both, false, std::make_shared<Work>(task.row));
+  return policy_unit(task.both, false, std::make_shared<Work>(task.row, config));
 }
 
 Unit unit(const Task& task) {
@@ -170,7 +167,11 @@ Unit unit(const Task& task) {
       return layer_unit<TransformerBlock<S>>(task, [&](Scope at) {
         return TransformerBlock<S>(at, {.dim = r.dim, .heads = r.heads, .activation = Nonlinearity::gelu});
       });
-    default: return mlp(task);
+    case Kind::constant_mlp:
+      return mlp<StaticMlpPolicy<S, mlp_observation, policy_actions, mlp_hidden, mlp_hidden>>(task, {});
+    default:
+      return mlp<MlpPolicy<S>>(
+          task, {.observation = mlp_observation, .actions = policy_actions, .hidden = {mlp_hidden, mlp_hidden}});
   }
 }
 

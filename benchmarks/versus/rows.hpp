@@ -6,7 +6,7 @@
 
 namespace versus {
 
-enum class Kind { policy, embedded_policy, self_attention, extend, block, mlp };
+enum class Kind { policy, embedded_policy, self_attention, extend, block, constant_mlp, mlp };
 
 struct Row {
   Kind kind;
@@ -22,7 +22,7 @@ struct Task {
   bool both;
 };
 
-inline constexpr int policy_hidden = 128, mlp_hidden = 64, policy_actions = 2;
+inline constexpr int policy_hidden = 128, mlp_observation = 4, mlp_hidden = 64, policy_actions = 2;
 
 inline std::vector<Task> tasks() {
   static const Row rows[] = {
@@ -42,8 +42,9 @@ inline std::vector<Task> tasks() {
       {Kind::block, 1, 16, 32, 4, 0, 9, 18},
       {Kind::block, 64, 64, 64, 4, 0, 1.65, 1.65},
       {Kind::block, 4, 512, 256, 8, 0, 1.25, 1.15},
-      {Kind::mlp, 1, 1, 0, 0, 4, 40, 0, false},
-      {Kind::mlp, 256, 1, 0, 0, 4, 2.6, 2.4},
+      {Kind::constant_mlp, 1, 1, 0, 0, mlp_observation, 40, 0, false},
+      {Kind::mlp, 1, 1, 0, 0, mlp_observation, 0, 0, false},
+      {Kind::mlp, 256, 1, 0, 0, mlp_observation, 2.6, 2.4},
   };
   std::vector<Task> all;
   for (const Row& row : rows) {
@@ -70,6 +71,7 @@ inline std::string name(const Task& t) {
     case Kind::extend:
       return "one query over " + n(r.length) + " remembered keys, width " + n(r.dim) + ": extend by one";
     case Kind::block: return "transformer block " + layer + what;
+    case Kind::constant_mlp: return "MLP 4-64-64-2, tanh, B " + n(r.batch) + ", of constant sizes" + what;
     default: return "MLP 4-64-64-2, tanh, B " + n(r.batch) + what;
   }
 }

@@ -218,7 +218,8 @@ std::vector<Candidate> mlp(const Task& task) {
 }  // namespace
 
 std::vector<Candidate> torch_policies(const Task& task) {
-  return task.row.kind == Kind::mlp ? mlp(task) : attention_policy(task);
+  const bool attends = task.row.kind == Kind::policy || task.row.kind == Kind::embedded_policy;
+  return attends ? attention_policy(task) : mlp(task);
 }
 
 }  // namespace versus

@@ -53,6 +53,7 @@ std::vector<Candidate> candidates(const Task& task) {
   switch (task.row.kind) {
     case Kind::policy:
     case Kind::embedded_policy:
+    case Kind::constant_mlp:
     case Kind::mlp: return torch_policies(task);
     case Kind::extend: return torch_extend(task);
     default: return torch_layers(task);

@@ -102,7 +102,5 @@ int main(int, char** arguments) {
   header << "};\n";
   write<heed::AttentionPolicy<float>>(directory, "attention", attention, all);
   write<heed::TransformerPolicy<float>>(directory, "transformer", transformer, all);
-  const heed::MlpPolicyConfig of_mlp{
-      .observation = mlp.observation, .actions = mlp.actions, .hidden = {mlp.hidden.begin(), mlp.hidden.end()}};
-  write<heed::MlpPolicy<float>>(directory, "mlp", of_mlp, all);
+  write<heed::MlpPolicy<float>>(directory, "mlp", {.observation = 4, .actions = 2, .hidden = {64, 64}}, all);
 }

@@ -6,7 +6,7 @@ namespace weights = mlp_weights;
 
 int main() {
   heed::StaticLayout layout;
-  const heed::StaticMlpPolicy<float, 2> net(heed::Scope(layout, layout.axis()), mlp);
+  const DeviceMlp net(heed::Scope(layout, layout.axis()), {});
   const auto p = heed::static_parameters(layout, weights::values, weights::fingerprint);
   static heed::StaticActivations<float, weights::axes, 1, 1, weights::rows[0], 0> a(layout);
   static heed::StaticMemory<float, weights::axes, 1, weights::memory> m(layout);

@@ -7,4 +7,4 @@
 inline constexpr heed::AttentionPolicyConfig attention{.observation = 4, .actions = 2};
 inline const heed::TransformerPolicyConfig transformer{
     .observation = 4, .actions = 2, .window = 8, .sinusoidal = false, .position = heed::alibi()};
-inline constexpr heed::StaticMlpPolicyConfig<2> mlp{.observation = 4, .actions = 2, .hidden = {64, 64}};
+using DeviceMlp = heed::StaticMlpPolicy<float, 4, 2, 64, 64>;

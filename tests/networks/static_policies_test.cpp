@@ -1,4 +1,4 @@
-// Policies of a fixed number of layers are those of any number, without the heap.
+// Policies of constant sizes are those of any size, without the heap.
 #include "heed/core/agent.hpp"
 #include "heed/core/static_layout.hpp"
 #include "heed/networks/mlp_policy.hpp"
@@ -9,46 +9,59 @@ using namespace support;
 
 namespace {
 
-template <class Fixed, class Net>
-void check_same_policy(const typename Fixed::Config& fixed_config, const typename Net::Config& config) {
+/// Constant forward and backward has the numbers that Net has.
+template <class Constant, class Net>
+void check_same_policy(const typename Constant::Config& constant_config, const typename Net::Config& config) {
   const heed::Agent<Net> agent(config, 1);
   heed::StaticLayout layout;
-  const Fixed net(Scope(layout, layout.axis()), fixed_config);
+  const Constant net(Scope(layout, layout.axis()), constant_config);
   REQUIRE(layout.fingerprint() == agent.layout.fingerprint());
   const Tokens<double> x = random<double>(4, 9, 1);
   heed::Activations<double> a(agent.layout), b(agent.layout);
-  for (auto* each : {&a, &b}) each->begin(agent.time, {4, 0, 5});
-  agent.net.forward(agent.p, x, a);
-  net.forward(agent.p, x, b);
+  Parameters<double> of_a(agent.layout), of_b(agent.layout);
+  const auto run = [&](const auto& policy, auto& buffers, auto& g) {
+    Tokens<double> dx(4, 9);
+    buffers.begin(agent.time, {4, 0, 5});
+    policy.forward(agent.p, x, buffers);
+    buffers.d(policy.logits) = random<double>(2, 9, 2);
+    if (policy.value) buffers.d(policy.value) = random<double>(1, 9, 3);
+    policy.backward(agent.p, x, buffers, g, dx);
+    return dx;
+  };
+  CHECK(run(agent.net, a, of_a) == run(net, b, of_b));
+  CHECK(of_a.flat == of_b.flat);
   CHECK(a[agent.net.logits] == b[net.logits]);
-  CHECK(a[agent.net.value] == b[net.value]);
+  if (net.value) CHECK(a[agent.net.value] == b[net.value]);
 }
 
 }  // namespace
 
-TEST_CASE("policies of a fixed number of layers compute what the others do") {
+TEST_CASE("policies of constant sizes compute what the others do") {
   for (const Index layers : {1, 2, 3}) {
     const heed::TransformerPolicyConfig config{
         .observation = 4, .actions = 2, .width = 8, .heads = 2, .layers = layers, .window = 3, .value = true};
     check_same_policy<heed::StaticTransformerPolicy<double, 3>, heed::TransformerPolicy<double>>(config, config);
   }
-  check_same_policy<heed::StaticMlpPolicy<double, 2>, heed::MlpPolicy<double>>(
-      {.observation = 4, .actions = 2, .hidden = {5, 7}, .value = true},
-      {.observation = 4, .actions = 2, .hidden = {5, 7}, .value = true});
+  for (const bool value : {false, true}) {
+    check_same_policy<heed::StaticMlpPolicy<double, 4, 2, 5, 7>, heed::MlpPolicy<double>>(
+        {.value = value}, {.observation = 4, .actions = 2, .hidden = {5, 7}, .value = value});
+    check_same_policy<heed::StaticMlpPolicy<double, 4, 2, 16>, heed::MlpPolicy<double>>(
+        {.value = value, .activation = heed::Nonlinearity::relu},
+        {.observation = 4, .actions = 2, .hidden = {16}, .value = value, .activation = heed::Nonlinearity::relu});
+  }
 }
 
-TEST_CASE("the layers of a fixed number are gone through as a list") {
-  heed::StaticLayout layout;
-  const heed::StaticMlpPolicy<double, 2> net(Scope(layout, layout.axis()),
-                                             {.observation = 4, .actions = 2, .hidden = {5, 7}});
-  std::vector<Index> widths;
-  for (const auto& layer : net.body.layers) widths.push_back(layer.linear.out());
-  CHECK(widths == std::vector<Index>{5, 7});
-  CHECK(net.body.layers.size() == 2);
-  CHECK(net.body.layers.front().linear.in() == 4);
+TEST_CASE("a policy of constant sizes is trained as any other") {
+  using Net = heed::StaticMlpPolicy<float, 4, 2, 6, 6>;
+  heed::Agent<Net> agent({}, 1);
+  heed::Agent<heed::MlpPolicy<float>> other({.observation = 4, .actions = 2, .hidden = {6, 6}}, 1);
+  CHECK(agent.p.flat == other.p.flat);
+  CHECK(agent.net.observation == 4);
+  CHECK(heed::past_of(agent.net, agent.layout) == 0);
+  static_assert(heed::Policy<Net>);
 }
 
-TEST_CASE("a policy of a fixed number of layers has no more") {
+TEST_CASE("a policy of at most so many layers has no more") {
   heed::StaticLayout layout;
   check_complaint("StaticList: there is room for 2 of them and no more", [&] {
     heed::StaticTransformerPolicy<float, 2>(Scope(layout, layout.axis()),

@@ -30,11 +30,12 @@ template <class S, class U>
     if (i < rows) add(i, rows - i);
     return sum.packet;
   };
+  constexpr int together = int(std::min(P::size, Index(8)));
   Index j = 0;
-  for (; j + P::rows <= columns; j += P::rows) {
-    typename P::Rows sums;
-    unrolled<int(P::rows)>([&](auto r) { sums[r] = score(j + r); });
-    Packet<S, int(P::rows)>::store(e + j, P::sums(sums));
+  for (; j + together <= columns; j += together) {
+    typename P::Type sums[together];
+    unrolled<together>([&](auto r) { sums[r] = score(j + r); });
+    Packet<S, together>::store(e + j, P::template sums<together>(sums));
   }
   for (; j < columns; ++j) e[j] = P::sum(score(j));
 }

@@ -4,7 +4,46 @@
 
 namespace heed::detail {
 
-// A row-major matrix times a column: c = f + A b, f null where there is nothing to add to. The depth is not 0.
+// A row-major matrix times a column: c = f + A b, f null where there is nothing to add to. The depth is not 0. Sizes and
+// distances are numbers or, where the program knows them when it is compiled, constants: then loops are unrolled and addresses
+// need no registers.
+
+template <Index n>
+using Constant = std::integral_constant<Index, n>;
+/// A constant where Eigen knows the size.
+template <int known>
+auto extent(Index size) {
+  if constexpr (known == Dynamic)
+    return size;
+  else
+    return Constant<known>();
+}
+/// How many of n numbers fill whole parts of so many, and how many are left.
+template <Index part>
+constexpr Index whole_parts(Index n) {
+  return n / part * part;
+}
+template <Index part, Index n>
+constexpr auto whole_parts(Constant<n>) {
+  return Constant<n / part * part>();
+}
+constexpr Index left(Index n, Index whole) { return n - whole; }
+template <Index n, Index whole>
+constexpr auto left(Constant<n>, Constant<whole>) {
+  return Constant<n - whole>();
+}
+/// f(0), f(part), f(2 part), ... below n, of which part is a divisor.
+template <Index part, class F>
+EIGEN_ALWAYS_INLINE void each_whole_part(Index n, F&& f) {
+  for (Index i = 0; i < n; i += part) f(i);
+}
+template <Index part, Index n, class F>
+EIGEN_ALWAYS_INLINE void each_whole_part(Constant<n>, F&& f) {
+  if constexpr (n / part <= 8)
+    unrolled<int(n / part)>([&](auto i) { f(i * part); });
+  else
+    each_whole_part<part>(Index(n), f);
+}
 
 template <class P, class S>
 EIGEN_ALWAYS_INLINE void put_sums(S* c, const S* f, const typename P::Type& sums) {
@@ -38,37 +77,50 @@ EIGEN_ALWAYS_INLINE auto sum_by_lanes(Index depth, const S* a, const S* b) {
 
 /// Several rows at a time: what is left in the lanes of each is summed for all of them together. What is left of the depth goes by
 /// narrower registers.
-template <int Size, class S>
-[[gnu::flatten]] void dots(Index m, Index depth, const S* a, Index lda, const S* b, S* c, const S* f) {
+template <int Size, class Rows, class Depth, class Stride, class S>
+[[gnu::flatten]] void dots(Rows m, Depth depth, const S* a, Stride lda, const S* b, S* c, const S* f) {
   using P = Packet<S, Size>;
-  constexpr int rows = P::size > 1 ? int(P::rows) : 4;  // numbers, too, are read once for several rows
-  const auto some = [&](Index i) {
+  constexpr int few = P::size > 1 ? 8 : 4, most = std::max(few, int(P::size));  // sums that do not wait for each other
+  constexpr bool constant = !std::is_same_v<Stride, Index>;
+  const auto whole = whole_parts<P::size>(depth);
+  const auto some = [&](Index i, auto rows) {
     typename P::Type of[rows];
+    const S* first = a + i * lda;
     unrolled<rows>([&](auto r) { of[r] = P::broadcast(S(0)); });
-    for (Index p = 0; p + P::size <= depth; p += P::size) {
+    each_whole_part<P::size>(whole, [&](Index p) {
       const auto x = P::load(b + p);
-      unrolled<rows>([&](auto r) { of[r] = P::multiply_add(P::load(a + p + (i + r) * lda), x, of[r]); });
-    }
-    if constexpr (P::size > 1)
-      put_sums<Packet<S, rows>>(c + i, f ? f + i : f, P::sums(of));
-    else
-      unrolled<rows>([&](auto r) { put_sums<P>(c + i + r, f ? f + i + r : f, of[r]); });
+      unrolled<rows>([&](auto r) { of[r] = P::multiply_add(P::load(first + p + r * lda), x, of[r]); });
+    });
+    constexpr int together = std::min(int(rows), int(P::size));  // rows whose sums lie in one register
+    unrolled<rows / together>([&](auto part) {
+      const Index at = i + part * together;
+      put_sums<Packet<S, together>>(c + at, f ? f + at : f, P::template sums<together>(of + part * together));
+    });
   };
-  const Index whole = depth / P::size * P::size;
   if (whole > 0) {
-    Index i = 0;
-    for (; i + rows <= m; i += rows) some(i);
-    for (; i < m; ++i) {
+    Index done = 0;
+    const auto strips = [&](auto rows) {
+      const Index end = done + (m - done) / rows * rows;
+      for (Index i = done; i < end; i += rows) some(i, rows);
+      done = end;
+    };
+    if constexpr (constant && most > few) strips(std::integral_constant<int, most>());
+    strips(std::integral_constant<int, few>());
+    if constexpr (P::size < few && P::size > 1) strips(std::integral_constant<int, int(P::size)>());
+    for (Index i = done; i < m; ++i) {
       const S sum = P::sum(sum_by_lanes<P>(depth, a + i * lda, b));
       c[i] = f ? f[i] + sum : sum;
     }
     f = c;
   }
-  if (whole == depth) return;
-  if constexpr (P::half < P::size) {
-    dots<int(P::half)>(m, depth - whole, a + whole, lda, b + whole, c, f);
-  } else {
-    dots_of_rest<Size>(m, depth - whole, a + whole, lda, b + whole, c, f);
+  const auto rest = left(depth, whole);
+  if constexpr (std::is_same_v<decltype(rest), const Constant<0>>) {
+    return;
+  } else if (rest > 0) {
+    if constexpr (P::half < P::size)
+      dots<int(P::half)>(m, rest, a + whole, lda, b + whole, c, f);
+    else
+      dots_of_rest<Size, S>(m, rest, a + whole, lda, b + whole, c, f);
   }
 }
 
@@ -101,14 +153,14 @@ EIGEN_ALWAYS_INLINE S dot(Index depth, const S* a, const S* b, S sum = 0) {
 }
 
 /// Rows of contiguous numbers, lda apart, whatever their sizes.
-template <class S>
-EIGEN_ALWAYS_INLINE void product_dots(Index m, Index depth, const S* a, Index lda, const S* b, S* c, const S* f) {
+template <class Rows, class Depth, class Stride, class S>
+EIGEN_ALWAYS_INLINE void product_dots(Rows m, Depth depth, const S* a, Stride lda, const S* b, S* c, const S* f) {
   constexpr int size = int(Packet<S>::size), lane = Packet<S>::lane;
   if constexpr (lane < size)
     if (depth == lane && lda == lane) {
-      const Index done = dots_of_lanes<size>(m, a, b, c, f);
-      m -= done, a += done * lda, c += done, f = f ? f + done : f;
-      if (m == 0) return;
+      const Index done = dots_of_lanes<size>(m, a, b, c, f), rest = m - done;
+      if (rest > 0) dots<size>(rest, Index(depth), a + done * lda, Index(lda), b, c + done, f ? f + done : f);
+      return;
     }
   dots<size>(m, depth, a, lda, b, c, f);
 }

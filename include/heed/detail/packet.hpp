@@ -73,23 +73,27 @@ struct Packet {
   }
   static S highest(const Type& x) { return Eigen::internal::predux_max(x); }
   static S sum(const Type& x) { return Eigen::internal::predux(x); }
-  /// Registers whose numbers are summed together: as many as one holds numbers, or half as many where those are more than 8.
-  static constexpr Eigen::Index rows = size > 8 ? half : size;
-  using Rows = Type[rows];
-  /// The sum of each of them, side by side.
-  static auto sums(const Rows& of) {
+  /// The sum of each of so many registers, side by side: of as many as one holds numbers, or of half as many.
+  template <int rows>
+  EIGEN_ALWAYS_INLINE static auto sums(const Type* of) {
     if constexpr (rows < size) {
-      typename Packet<S, int(half)>::Rows halves;
-      unrolled<int(rows)>([&](auto j) { halves[j] = Eigen::internal::predux_half_dowto4(of[j]); });
-      return Packet<S, int(half)>::sums(halves);
+      typename Packet<S, int(half)>::Type halves[rows];
+      unrolled<rows>([&](auto j) { halves[j] = Eigen::internal::predux_half_dowto4(of[j]); });
+      return Packet<S, int(half)>::template sums<rows>(halves);
+    } else if constexpr (lane < half) {
+      Type both[half];
+      unrolled<int(half)>([&](auto j) {
+        both[j] = add(halves_beside<0>(of[j], of[j + half]), halves_beside<int(half)>(of[j], of[j + half]));
+      });
+      return sums_of_parts<int(half)>(both);
     } else {
-      return sums<int(size)>(of);
+      return sums_of_parts<rows>(of);
     }
   }
   /// The sum of each lane of each of them: first those of the first.
   static Type sums_of_lanes(const Type (&of)[lane]) {
     constexpr int lanes = int(size) / lane;
-    const Type mixed = sums<lane>(of);
+    const Type mixed = sums_of_parts<lane>(of);
     return [&]<int... i>(std::integer_sequence<int, i...>)->Type {
       return __builtin_shufflevector(mixed, mixed, (i % lanes * lane + i / lanes)...);
     }
@@ -128,10 +132,19 @@ struct Packet {
   static constexpr bool masked = Traits::masked_load_available && Traits::masked_store_available;
   static auto mask(Eigen::Index count) { return typename Traits::mask_t((1u << count) - 1); }
 
-  /// Every second number of a and, beside them, of b, within each lane, the first or those after; or every second lane.
-  template <bool lanes, int first>
+  /// A half of a and, beside it, that of b, from the first-th number on.
+  template <int first>
+  static Type halves_beside(const Type& a, const Type& b) {
+    return [&]<int... i>(std::integer_sequence<int, i...>)->Type {
+      return __builtin_shufflevector(a, b, (first + i % half + (i < half ? 0 : size))...);
+    }
+    (std::make_integer_sequence<int, int(size)>());
+  }
+  /// Every second number of a and, beside them, of b, within each part of so many numbers, the first or those after, in units of
+  /// so many.
+  template <int group, int unit, int first>
   static Type every_second(const Type& a, const Type& b) {
-    constexpr int unit = lanes ? lane : 1, group = lanes ? int(size) : lane, half_group = group / 2;
+    constexpr int half_group = group / 2;
     constexpr auto from = [](int i) {
       const int at = i % half_group, source = i % group < half_group ? 0 : int(size);
       return source + i / group * group + (2 * (at / unit) + first) * unit + at % unit;
@@ -141,14 +154,16 @@ struct Packet {
     };
     return shuffled(std::make_integer_sequence<int, int(size)>());
   }
-  /// Two by two: neighbours are added as they are laid side by side, fewer moves than a transposition takes.
+  /// Two by two: neighbours are added as they are laid side by side, fewer moves than a transposition takes. Of more
+  /// registers than a lane holds numbers those of two lanes are added at last.
   template <int count>
-  static Type sums(const Type* x) {
+  EIGEN_ALWAYS_INLINE static Type sums_of_parts(const Type* x) {
     if constexpr (count == 1) {
       return x[0];
     } else {
-      const Type a = sums<count / 2>(x), b = sums<count / 2>(x + count / 2);
-      return add(every_second<(count > lane), 0>(a, b), every_second<(count > lane), 1>(a, b));
+      constexpr int group = count > lane ? count : lane, unit = count > lane ? lane : 1;
+      const Type a = sums_of_parts<count / 2>(x), b = sums_of_parts<count / 2>(x + count / 2);
+      return add(every_second<group, unit, 0>(a, b), every_second<group, unit, 1>(a, b));
     }
   }
 };

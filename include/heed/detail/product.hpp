@@ -201,7 +201,8 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
       for (Index i = 0; i < m; ++i) c[i + j * ldc] = f ? *f.at(i, j) : S(0);
     return;
   }
-  constexpr Index few = size > 1 ? 4 : product_reuse;  // of single numbers no tile saves what packing costs before that
+  // Columns that a tile would not save what packing costs: where registers hold one number, or rows are short and dense, more.
+  const Index few = size == 1 ? product_reuse : depth == Packet<S>::lane && lda == depth ? 8 : 4;
   if (A == Stored::transposed && B == Stored::as_is && n <= few) {
     for (Index j = 0; j < n; ++j)
       product_dots(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, f.from(0, j).first);
@@ -244,9 +245,14 @@ void scale_columns(Index rows, Index columns, S* c, Index ldc, const S* by) {
 /// C = F + A B on Eigen's maps and their transposes, whatever their sizes, strides and storage orders; C column-major.
 template <class C, class A, class B>
 void multiply_onto(Addend<typename Plain<C>::Scalar> f, C&& c, const A& a, const B& b) {
+  using S = typename Plain<C>::Scalar;
   eigen_assert(a.rows() == c.rows() && b.cols() == c.cols() && a.cols() == b.rows());
   constexpr Stored a_stored = A::IsRowMajor ? Stored::transposed : Stored::as_is;
   constexpr Stored b_stored = B::IsRowMajor ? Stored::transposed : Stored::as_is;
+  if constexpr (A::IsRowMajor && !B::IsRowMajor && A::ColsAtCompileTime > 0 && Packet<S>::size > 1)
+    if (b.cols() == 1)
+      return product_dots(extent<A::RowsAtCompileTime>(a.rows()), Constant<A::ColsAtCompileTime>(), a.data(),
+                          extent<A::OuterStrideAtCompileTime>(a.outerStride()), b.data(), c.data(), f.first);
   product<a_stored, b_stored>(c.rows(), c.cols(), a.cols(), a.data(), a.outerStride(), b.data(), b.outerStride(),
                               c.data(), c.outerStride(), f);
 }

@@ -1,8 +1,8 @@
 #pragma once
+#include <vector>
+
 #include "heed/core/memory.hpp"
-#include "heed/detail/list.hpp"
-#include "heed/layers/activation.hpp"
-#include "heed/layers/linear.hpp"
+#include "heed/detail/mlp_layer.hpp"
 
 namespace heed {
 
@@ -11,29 +11,21 @@ namespace heed {
 ///   features: f(Wn ... f(W1 x + b1) ... + bn)    f: tanh, or what the Config says
 ///
 ///   x: observation x time steps    W ("layers.i"): orthogonal with gain sqrt(2), as is usual for policies
-///   Most: how many layers there may be, which then need no heap
-template <class S, int Most = Dynamic>
+template <class S>
 class MlpBody {
  public:
   using Scalar = S;
-  /// A hidden layer.
-  struct Layer {
-    Linear<S> linear;
-    Columns<> before, after;
-  };
   Axis time;
-  detail::List<Layer, Most> layers;  ///< one behind the other
-  Activation<S> activation;
+  std::vector<detail::MlpLayer<S>> layers;  ///< one behind the other
   Columns<> features;
 
   /// Config: observation, hidden (a width for each layer), activation.
   template <class Config>
-  MlpBody(Scope at, const Config& c) : time(at.axis()), activation(c.activation) {
+  MlpBody(Scope at, const Config& c) : time(at.axis()) {
     if (c.hidden.empty()) detail::fail("MlpPolicy: at least one hidden layer is needed");
     Index in = c.observation, i = 0;
     for (Index out : c.hidden) {
-      layers.push_back({Linear<S>(at / "layers" / i++, in, out, LinearInit::orthogonal(1.4142135623730951)),
-                        at.columns(out), at.columns(out)});
+      layers.emplace_back(at / "layers" / i++, at, in, out, c.activation);
       in = out;
     }
     features = layers.back().after;
@@ -43,10 +35,8 @@ class MlpBody {
   Axis input() const { return time; }
 
   void forward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a) const {
-    for (std::size_t i = 0; i < layers.size(); ++i) {
-      layers[i].linear.forward(p, i == 0 ? x : Read<S>(a[layers[i - 1].after]), a[layers[i].before]);
-      activation.forward(a[layers[i].before], a[layers[i].after]);
-    }
+    for (std::size_t i = 0; i < layers.size(); ++i)
+      layers[i].forward(p, i == 0 ? x : Read<S>(a[layers[i - 1].after]), a);
   }
   void extend(ParametersView<const S> p, Read<S> x, MemoryView<S> m, ActivationsView<S> a) const {
     m.begin(time, a.sequences(time));
@@ -54,17 +44,15 @@ class MlpBody {
   }
 
   void backward(ParametersView<const S> p, Read<S> x, ActivationsView<S> a, ParametersView<S> g, Gradient<S> dx) const {
-    for (std::size_t i = layers.size(); i-- > 0;) {
-      activation.backward(a[layers[i].before], a[layers[i].after], a.d(layers[i].after), a.d(layers[i].before));
+    for (std::size_t i = layers.size(); i-- > 0;)
       if (i == 0)
-        layers[i].linear.backward(p, x, a.d(layers[i].before), g, dx);
+        layers[i].backward(p, x, a, g, dx);
       else
-        layers[i].linear.backward(p, a[layers[i - 1].after], a.d(layers[i].before), g, a.d(layers[i - 1].after));
-    }
+        layers[i].backward(p, a[layers[i - 1].after], a, g, a.d(layers[i - 1].after));
   }
 
   Node graph(Graph& g, Node x) const {
-    for (const Layer& layer : layers) x = activation.graph(g, layer.linear.graph(g, x));
+    for (const auto& layer : layers) x = layer.graph(g, x);
     return x;
   }
 };

@@ -2,6 +2,7 @@
 #include "heed/networks/gaussian_policy_network.hpp"
 #include "heed/networks/mlp_body.hpp"
 #include "heed/networks/policy_network.hpp"
+#include "heed/networks/static_mlp_body.hpp"
 #include "heed/networks/value_network.hpp"
 
 namespace heed {
@@ -14,12 +15,11 @@ struct MlpPolicyConfig {
   Nonlinearity activation = Nonlinearity::tanh;  ///< behind each hidden layer
 };
 /// Of StaticMlpPolicy.
-template <int Layers>
+template <int Observation, int Actions>
 struct StaticMlpPolicyConfig {
-  Index observation = 0, actions = 0;                  ///< rows of what is seen, and how many actions there are
-  std::array<Index, std::size_t(Layers)> hidden = {};  ///< widths of the hidden layers
-  bool value = false;                                  ///< whether it learns a value, too
-  Nonlinearity activation = Nonlinearity::tanh;        ///< behind each hidden layer
+  static constexpr Index observation = Observation, actions = Actions;
+  bool value = false;                            ///< whether it learns a value, too
+  Nonlinearity activation = Nonlinearity::tanh;  ///< behind each hidden layer
 };
 /// Of MlpMultiPolicy.
 struct MlpMultiPolicyConfig {
@@ -49,9 +49,11 @@ struct MlpGaussianPolicyConfig {
 /// A multi-layer perceptron of the newest observation alone: see MlpBody.
 template <class S>
 using MlpPolicy = PolicyNetwork<MlpBody<S>, MlpPolicyConfig>;
-/// Of so many hidden layers, without the heap.
-template <class S, int Layers>
-using StaticMlpPolicy = PolicyNetwork<MlpBody<S, Layers>, StaticMlpPolicyConfig<Layers>>;
+/// The same network, every size of it a constant of the program, as StaticMlpPolicy<float, 4, 2, 64, 64>: it needs no heap,
+/// and acts faster.
+template <class S, int Observation, int Actions, int... Hidden>
+using StaticMlpPolicy =
+    PolicyNetwork<StaticMlpBody<S, Observation, Hidden...>, StaticMlpPolicyConfig<Observation, Actions>>;
 template <class S>
 using MlpMultiPolicy = PolicyNetwork<MlpBody<S>, MlpMultiPolicyConfig>;
 template <class S>

@@ -7,6 +7,14 @@
 #include "heed/layers/linear.hpp"
 
 namespace heed {
+namespace detail {
+/// Config::actions where it is a constant, the same for all of them.
+template <class Config>
+inline constexpr int constant_actions = Dynamic;
+template <class Config>
+requires(!std::is_member_pointer_v<decltype(&Config::actions)>)  //
+    inline constexpr int constant_actions<Config> = int(Config::actions);
+}  // namespace detail
 
 /// A policy: a body that turns observations into features, logits of the actions and, if asked for, a learned value.
 ///
@@ -24,9 +32,13 @@ class PolicyNetwork {
   using Config = Settings;
   /// Whether it makes several choices at once
   static constexpr bool chooses = requires(const Config c) { c.choices; };
+  /// Sizes that the body or the Config has as constants
+  static constexpr int known_features = decltype(Body::features)::known,
+                       known_actions = detail::constant_actions<Config>;
   Body body;
-  Linear<S> policy_head, value_head;
-  Columns<> logits;
+  Linear<S, known_features, known_actions> policy_head;
+  Linear<S, known_features> value_head;
+  Columns<known_actions> logits;
   Columns<1> value;  ///< empty where there is no learned value
   std::conditional_t<chooses, std::vector<Index>, std::array<Index, 0>> choices;  ///< none of one action at a time
   Axis time, input;
@@ -36,13 +48,13 @@ class PolicyNetwork {
       : body(at, c),
         policy_head(at / "policy", body.features.rows, logits_of(c), LinearInit::orthogonal(0.01)),
         value_head({}, {}),
-        logits(at.columns(logits_of(c))),
+        logits(at.columns<known_actions>(logits_of(c))),
         time(at.axis()),
         input(body.input()),
         observation(body.observation()) {
     if constexpr (chooses) choices.assign(c.choices.begin(), c.choices.end());
     if (!c.value) return;
-    value_head = Linear<S>(at / "value", body.features.rows, 1, LinearInit::orthogonal(1));
+    value_head = Linear<S, known_features>(at / "value", body.features.rows, 1, LinearInit::orthogonal(1));
     value = at.columns<1>();
   }
 
