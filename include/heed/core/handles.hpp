@@ -25,8 +25,8 @@ struct Weight {
 template <int R = Dynamic>
 struct Columns {
   static constexpr int known = R;  ///< rows, where they are a constant
-  Axis axis;                ///< whose columns they are
-  Index row = 0, rows = 0;  ///< the first, and how many
+  Axis axis;                       ///< whose columns they are
+  Index row = 0, rows = 0;         ///< the first, and how many
   explicit operator bool() const { return rows > 0; }
 };
 
