@@ -17,9 +17,9 @@ struct MlpPolicyConfig {
 /// Of StaticMlpPolicy.
 template <int Observation, int Actions>
 struct StaticMlpPolicyConfig {
-  static constexpr Index observation = Observation, actions = Actions;
-  bool value = false;                            ///< whether it learns a value, too
-  Nonlinearity activation = Nonlinearity::tanh;  ///< behind each hidden layer
+  static constexpr Index observation = Observation, actions = Actions;  ///< as its type says
+  bool value = false;                                                   ///< whether it learns a value, too
+  Nonlinearity activation = Nonlinearity::tanh;                         ///< behind each hidden layer
 };
 /// Of MlpMultiPolicy.
 struct MlpMultiPolicyConfig {

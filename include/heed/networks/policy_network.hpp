@@ -32,9 +32,8 @@ class PolicyNetwork {
   using Config = Settings;
   /// Whether it makes several choices at once
   static constexpr bool chooses = requires(const Config c) { c.choices; };
-  /// Sizes that the body or the Config has as constants
-  static constexpr int known_features = decltype(Body::features)::known,
-                       known_actions = detail::constant_actions<Config>;
+  static constexpr int known_features = decltype(Body::features)::known;  ///< rows, where they are a constant
+  static constexpr int known_actions = detail::constant_actions<Config>;  ///< how many, where that is one
   Body body;
   Linear<S, known_features, known_actions> policy_head;
   Linear<S, known_features> value_head;

@@ -41,8 +41,8 @@ class StaticMlpBody {
  public:
   using Scalar = S;
   Axis time;
-  detail::MlpChain<S, Observation, Hidden...> layers;  ///< one behind the other
-  std::remove_cvref_t<decltype(layers.features())> features;
+  detail::MlpChain<S, Observation, Hidden...> layers;         ///< one behind the other
+  std::remove_cvref_t<decltype(layers.features())> features;  ///< of the last layer
 
   /// Config: activation.
   template <class Config>
