@@ -152,10 +152,9 @@ constexpr Index steps = 64;
 /// Of cart-pole.
 template <class Net>
 Agent<Net> agent_of() {
-  if constexpr (Net::known_actions == 2)
-    return Agent<Net>({}, 1);
-  else
-    return Agent<Net>({.observation = 4, .actions = 2}, 1);
+  typename Net::Config config;
+  if constexpr (Net::known_actions == Dynamic) config.observation = 4, config.actions = 2;
+  return Agent<Net>(config, 1);
 }
 
 /// The last step of an episode, not committed either.

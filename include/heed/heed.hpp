@@ -111,6 +111,7 @@
 #include "heed/networks/q_network.hpp"
 #include "heed/networks/signal_body.hpp"
 #include "heed/networks/signal_policy.hpp"
+#include "heed/networks/static_mlp_body.hpp"
 #include "heed/networks/transformer_body.hpp"
 #include "heed/networks/transformer_policy.hpp"
 #include "heed/networks/transformer_q.hpp"

@@ -34,7 +34,28 @@ void check_same_policy(const typename Constant::Config& constant_config, const t
   if (net.value) CHECK(a[agent.net.value] == b[net.value]);
 }
 
+/// Acting, its logits have the bits of those of the policy whose sizes are not constants.
+template <class Constant>
+void check_same_steps(const heed::MlpPolicyConfig& config) {
+  const heed::Agent<heed::MlpPolicy<float>> agent(config, 1);
+  const heed::Agent<Constant> constant({}, 1);
+  heed::Activations<float> a(agent.layout), b(constant.layout);
+  heed::Memory<float> m(agent.layout, 1), n(constant.layout, 1);
+  a.begin(agent.time, {1}), b.begin(constant.time, {1});
+  for (std::uint64_t step = 0; step < 3; ++step) {
+    const Tokens<float> x = random<float>(config.observation, 1, step);
+    agent.net.extend(agent.p, x, m, a), m.advance();
+    constant.net.extend(constant.p, x, n, b), n.advance();
+    CHECK(same_bits(Tokens<float>(a[agent.net.logits]), Tokens<float>(b[constant.net.logits])));
+  }
+}
+
 }  // namespace
+
+TEST_CASE("a policy of constant sizes acts with the bits of the other") {
+  check_same_steps<heed::StaticMlpPolicy<float, 4, 2, 64, 64>>({.observation = 4, .actions = 2, .hidden = {64, 64}});
+  check_same_steps<heed::StaticMlpPolicy<float, 3, 5, 7, 9>>({.observation = 3, .actions = 5, .hidden = {7, 9}});
+}
 
 TEST_CASE("policies of constant sizes compute what the others do") {
   for (const Index layers : {1, 2, 3}) {
@@ -59,6 +80,15 @@ TEST_CASE("a policy of constant sizes is trained as any other") {
   CHECK(agent.net.observation == 4);
   CHECK(heed::past_of(agent.net, agent.layout) == 0);
   static_assert(heed::Policy<Net>);
+}
+
+TEST_CASE("the blocks of at most so many are gone through as a list") {
+  heed::StaticLayout layout;
+  const heed::StaticTransformerPolicy<float, 3> net(
+      Scope(layout, layout.axis()), {.observation = 4, .actions = 2, .width = 8, .heads = 2, .layers = 2});
+  Index widths = 0;
+  for (const auto& block : net.body.encoder.blocks) widths += block.feed_forward.linear1.in();
+  CHECK(widths == 2 * 8);
 }
 
 TEST_CASE("a policy of at most so many layers has no more") {

@@ -5,8 +5,8 @@
 namespace heed::detail {
 
 // A row-major matrix times a column: c = f + A b, f null where there is nothing to add to. The depth is not 0. Sizes and
-// distances are numbers or, where the program knows them when it is compiled, constants: then loops are unrolled and addresses
-// need no registers.
+// distances are numbers or, where the program knows them when it is compiled, constants: loops over these are unrolled,
+// and addresses need no registers.
 
 template <Index n>
 using Constant = std::integral_constant<Index, n>;
@@ -18,31 +18,33 @@ auto extent(Index size) {
   else
     return Constant<known>();
 }
-/// How many of n numbers fill whole parts of so many, and how many are left.
-template <Index part>
-constexpr Index whole_parts(Index n) {
-  return n / part * part;
-}
-template <Index part, Index n>
-constexpr auto whole_parts(Constant<n>) {
-  return Constant<n / part * part>();
-}
-constexpr Index left(Index n, Index whole) { return n - whole; }
-template <Index n, Index whole>
-constexpr auto left(Constant<n>, Constant<whole>) {
-  return Constant<n - whole>();
-}
-/// f(0), f(part), f(2 part), ... below n, of which part is a divisor.
-template <Index part, class F>
-EIGEN_ALWAYS_INLINE void each_whole_part(Index n, F&& f) {
-  for (Index i = 0; i < n; i += part) f(i);
-}
-template <Index part, Index n, class F>
-EIGEN_ALWAYS_INLINE void each_whole_part(Constant<n>, F&& f) {
-  if constexpr (n / part <= 8)
-    unrolled<int(n / part)>([&](auto i) { f(i * part); });
+/// How many of n numbers fill whole parts of so many.
+template <Index part, class N>
+constexpr auto whole_parts(N n) {
+  if constexpr (std::is_same_v<N, Index>)
+    return n / part * part;
   else
+    return Constant<N::value / part * part>();
+}
+/// n - whole
+template <class N, class Whole>
+constexpr auto left(N n, Whole whole) {
+  if constexpr (std::is_same_v<N, Index>)
+    return n - whole;
+  else
+    return Constant<N::value - Whole::value>();
+}
+/// f(0), f(part), f(2 part), ... below n, of which part is a divisor; a few of them, if n is a constant, without a loop.
+template <Index part, class N, class F>
+EIGEN_ALWAYS_INLINE void each_whole_part(N n, F&& f) {
+  constexpr Index most = 8;
+  if constexpr (std::is_same_v<N, Index>) {
+    for (Index i = 0; i < n; i += part) f(i);
+  } else if constexpr (N::value / part <= most) {
+    unrolled<int(N::value / part)>([&](auto i) { f(i * part); });
+  } else {
     each_whole_part<part>(Index(n), f);
+  }
 }
 
 template <class P, class S>
@@ -54,13 +56,13 @@ EIGEN_ALWAYS_INLINE void put_sums(S* c, const S* f, const typename P::Type& sums
 template <int Size, class S>
 [[gnu::noinline]] void dots_of_rest(Index m, Index depth, const S* a, Index lda, const S* b, S* c, const S* f) {
   using P = Packet<S, Size>;
-  Index i = 0;
-  for (; i + P::size <= m; i += P::size) {
+  const Index done = m / P::size * P::size;
+  for (Index i = 0; i < done; i += P::size) {
     auto sum = f ? P::load(f + i) : P::broadcast(S(0));
     for (Index p = 0; p < depth; ++p) sum = P::multiply_add(P::gather(a + p + i * lda, lda), P::broadcast(b[p]), sum);
     P::store(c + i, sum);
   }
-  for (; i < m; ++i) {
+  for (Index i = done; i < m; ++i) {
     S sum = f ? f[i] : S(0);
     for (Index p = 0; p < depth; ++p) sum += a[p + i * lda] * b[p];
     c[i] = sum;
@@ -80,8 +82,10 @@ EIGEN_ALWAYS_INLINE auto sum_by_lanes(Index depth, const S* a, const S* b) {
 template <int Size, class Rows, class Depth, class Stride, class S>
 [[gnu::flatten]] void dots(Rows m, Depth depth, const S* a, Stride lda, const S* b, S* c, const S* f) {
   using P = Packet<S, Size>;
-  constexpr int few = P::size > 1 ? 8 : 4, most = std::max(few, int(P::size));  // sums that do not wait for each other
-  constexpr bool constant = !std::is_same_v<Stride, Index>;
+  // So many sums do not wait for each other, and b is read once for all of their rows. The addresses of more than 8 rows
+  // would take more registers than there are, unless the stride is a constant.
+  constexpr int few_rows = P::size > 1 ? 8 : 4, most_rows = std::max(few_rows, int(P::size));
+  constexpr bool constant_stride = !std::is_same_v<Stride, Index>;
   const auto whole = whole_parts<P::size>(depth);
   const auto some = [&](Index i, auto rows) {
     typename P::Type of[rows];
@@ -104,9 +108,9 @@ template <int Size, class Rows, class Depth, class Stride, class S>
       for (Index i = done; i < end; i += rows) some(i, rows);
       done = end;
     };
-    if constexpr (constant && most > few) strips(std::integral_constant<int, most>());
-    strips(std::integral_constant<int, few>());
-    if constexpr (P::size < few && P::size > 1) strips(std::integral_constant<int, int(P::size)>());
+    if constexpr (constant_stride && most_rows > few_rows) strips(std::integral_constant<int, most_rows>());
+    strips(std::integral_constant<int, few_rows>());
+    if constexpr (1 < P::size && P::size < few_rows) strips(std::integral_constant<int, int(P::size)>());
     for (Index i = done; i < m; ++i) {
       const S sum = P::sum(sum_by_lanes<P>(depth, a + i * lda, b));
       c[i] = f ? f[i] + sum : sum;
@@ -114,14 +118,13 @@ template <int Size, class Rows, class Depth, class Stride, class S>
     f = c;
   }
   const auto rest = left(depth, whole);
-  if constexpr (std::is_same_v<decltype(rest), const Constant<0>>) {
-    return;
-  } else if (rest > 0) {
-    if constexpr (P::half < P::size)
-      dots<int(P::half)>(m, rest, a + whole, lda, b + whole, c, f);
-    else
-      dots_of_rest<Size, S>(m, rest, a + whole, lda, b + whole, c, f);
-  }
+  if constexpr (!std::is_same_v<decltype(rest), const Constant<0>>)
+    if (rest > 0) {
+      if constexpr (P::half < P::size)
+        dots<int(P::half)>(m, rest, a + whole, lda, b + whole, c, f);
+      else
+        dots_of_rest<Size, S>(m, rest, a + whole, lda, b + whole, c, f);
+    }
 }
 
 /// The same for rows as long as a lane of a register and one behind the other: a register takes several of them. Returns how many

@@ -17,7 +17,6 @@ class StaticList {
   }
   std::size_t size() const { return size_; }
   const T& operator[](std::size_t i) const { return *items_[i]; }
-  const T& front() const { return *items_[0]; }
   const T& back() const { return *items_[size_ - 1]; }
 
   struct Iterator {

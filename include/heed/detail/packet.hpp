@@ -140,8 +140,7 @@ struct Packet {
     }
     (std::make_integer_sequence<int, int(size)>());
   }
-  /// Every second number of a and, beside them, of b, within each part of so many numbers, the first or those after, in units of
-  /// so many.
+  /// Every second unit of a and, beside them, of b, within each group of so many numbers, the first or those after.
   template <int group, int unit, int first>
   static Type every_second(const Type& a, const Type& b) {
     constexpr int half_group = group / 2;

@@ -201,8 +201,9 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
       for (Index i = 0; i < m; ++i) c[i + j * ldc] = f ? *f.at(i, j) : S(0);
     return;
   }
-  // Columns that a tile would not save what packing costs: where registers hold one number, or rows are short and dense, more.
-  const Index few = size == 1 ? product_reuse : depth == Packet<S>::lane && lda == depth ? 8 : 4;
+  // So many columns do not pay for packing: more of them where registers hold one number, or where rows are short and dense.
+  const bool dense = depth == Packet<S>::lane && lda == depth && m > size / 4;
+  const Index few = size == 1 ? product_reuse : dense ? 8 : 4;
   if (A == Stored::transposed && B == Stored::as_is && n <= few) {
     for (Index j = 0; j < n; ++j)
       product_dots(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, f.from(0, j).first);
@@ -250,7 +251,7 @@ void multiply_onto(Addend<typename Plain<C>::Scalar> f, C&& c, const A& a, const
   constexpr Stored a_stored = A::IsRowMajor ? Stored::transposed : Stored::as_is;
   constexpr Stored b_stored = B::IsRowMajor ? Stored::transposed : Stored::as_is;
   if constexpr (A::IsRowMajor && !B::IsRowMajor && A::ColsAtCompileTime > 0 && Packet<S>::size > 1)
-    if (b.cols() == 1)
+    if (b.cols() == 1 && a.rows() > 0)
       return product_dots(extent<A::RowsAtCompileTime>(a.rows()), Constant<A::ColsAtCompileTime>(), a.data(),
                           extent<A::OuterStrideAtCompileTime>(a.outerStride()), b.data(), c.data(), f.first);
   product<a_stored, b_stored>(c.rows(), c.cols(), a.cols(), a.data(), a.outerStride(), b.data(), b.outerStride(),

@@ -49,8 +49,8 @@ struct MlpGaussianPolicyConfig {
 /// A multi-layer perceptron of the newest observation alone: see MlpBody.
 template <class S>
 using MlpPolicy = PolicyNetwork<MlpBody<S>, MlpPolicyConfig>;
-/// The same network, every size of it a constant of the program, as StaticMlpPolicy<float, 4, 2, 64, 64>: it needs no heap,
-/// and acts faster.
+/// The same network, every size of it a constant of the program, as StaticMlpPolicy<float, 4, 2, 64, 64>: it needs no
+/// heap, and acts faster where registers hold several numbers.
 template <class S, int Observation, int Actions, int... Hidden>
 using StaticMlpPolicy =
     PolicyNetwork<StaticMlpBody<S, Observation, Hidden...>, StaticMlpPolicyConfig<Observation, Actions>>;

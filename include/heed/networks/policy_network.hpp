@@ -32,8 +32,9 @@ class PolicyNetwork {
   using Config = Settings;
   /// Whether it makes several choices at once
   static constexpr bool chooses = requires(const Config c) { c.choices; };
-  static constexpr int known_features = decltype(Body::features)::known;  ///< rows, where they are a constant
-  static constexpr int known_actions = detail::constant_actions<Config>;  ///< how many, where that is one
+  static constexpr int known_features = decltype(Body::features)::known;  ///< rows of body.features, or Dynamic
+  static constexpr int known_actions =
+      detail::constant_actions<Config>;  ///< Config::actions where it is a constant, or Dynamic
   Body body;
   Linear<S, known_features, known_actions> policy_head;
   Linear<S, known_features> value_head;

@@ -11,7 +11,7 @@ struct MlpChain {
   MlpLayer<S, In, Out> first;
   MlpChain<S, Out, More...> rest;
 
-  MlpChain(Scope at, Nonlinearity f, Index i = 0) : first(at / "layers" / i, at, In, Out, f), rest(at, f, i + 1) {}
+  MlpChain(Scope at, Nonlinearity f, Index i) : first(at / "layers" / i, at, In, Out, f), rest(at, f, i + 1) {}
   const auto& features() const { return rest.features(); }
 
   void forward(ParametersView<const S> p, Read<S, In> x, ActivationsView<S> a) const {
@@ -33,7 +33,8 @@ struct MlpChain<S, In, Out> : MlpLayer<S, In, Out> {
 
 }  // namespace detail
 
-/// MlpBody, every size of it a constant of the program: it needs no heap, and acts faster.
+/// MlpBody, every size of it a constant of the program: it needs no heap, and acts faster where registers hold several
+/// numbers.
 template <class S, int Observation, int... Hidden>
 class StaticMlpBody {
   static_assert(sizeof...(Hidden) > 0, "at least one hidden layer is needed");
