@@ -201,9 +201,7 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
       for (Index i = 0; i < m; ++i) c[i + j * ldc] = f ? *f.at(i, j) : S(0);
     return;
   }
-  // So many columns do not pay for packing: more of them where registers hold one number, or where rows are short and dense.
-  const bool dense = depth == Packet<S>::lane && lda == depth && m > size / 4;
-  const Index few = size == 1 ? product_reuse : dense ? 8 : 4;
+  constexpr Index few = size > 1 ? 4 : product_reuse;  // of single numbers no tile saves what packing costs before that
   if (A == Stored::transposed && B == Stored::as_is && n <= few) {
     for (Index j = 0; j < n; ++j)
       product_dots(m, depth, a, lda, b + along<B>(0, j, ldb), c + j * ldc, f.from(0, j).first);
