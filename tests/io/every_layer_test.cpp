@@ -178,6 +178,7 @@ template <class S>
 void check_networks(RoundTrips<S>& all) {
   all.template network<MlpPolicy<S>>("mlp_policy", {.observation = 3, .actions = 2, .value = true}, "mlp_body");
   all.template network<MlpPolicy<S>>("policy_network", {.observation = 3, .actions = 2});
+  all.template network<StaticMlpPolicy<S, 3, 2, 8>>("static_mlp_body", {.value = true});
   all.template network<MlpMultiPolicy<S>>("mlp_policy", {.observation = 3, .choices = {2, 3}});
   all.template network<MlpGaussianPolicy<S>>("gaussian_policy_network", {.observation = 3, .actions = 2});
   all.template network<MlpQ<S>>("mlp_q", {.observation = 3, .actions = 2});
