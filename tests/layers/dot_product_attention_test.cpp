@@ -29,8 +29,10 @@ void check_directions(Subject<double>& s) {
   constexpr Index directions = 4;
   const auto start = s.x;
   std::vector<Tokens<double>> along;
-  for (Index i = 0; i < 3 * directions; ++i)
-    along.push_back(random<double>(start[0].rows(), start[0].cols(), std::uint64_t(20 + i)));
+  for (Index i = 0; i < 3 * directions; ++i) {
+    const auto& x = start[std::size_t(i / directions)];
+    along.push_back(random<double>(x.rows(), x.cols(), std::uint64_t(20 + i)));
+  }
   Tokens<double> steps = Tokens<double>::Zero(directions, 3), slopes = steps;
   const auto each = [&](auto what) {
     for (Index i = 0; i < 3; ++i)
@@ -147,6 +149,32 @@ TEST_CASE("DotProductAttention: heads of 4 to 128 numbers") {
       s.begin({0, 1, 3, 17});
       check_formula(s, formula(s, 2, mask));
       check_directions(s);
+    }
+}
+
+TEST_CASE("DotProductAttention: few queries of heads that lie side by side in registers") {
+  const Lengths few{1, 2, 0, 3, 4, 5, 1, 1, 2, 1}, seen{3, 7, 2, 1, 9, 4, 0, 64, 65, 131};
+  for (const Index size : {2, 4, 8, 16})
+    for (const Index heads : {1, 2, 4, 6, 12})
+      for (const NamedMask& mask : masks()) {
+        INFO(mask.name << ", " << heads << " heads of " << size);
+        auto s = attention<double>(heads * size, heads * size, heads, mask);
+        s.begin(few, seen);
+        check_formula(s, formula(s, heads, mask));
+        auto f = attention<float>(heads * size, heads * size, heads, mask);
+        f.begin(few, seen);
+        check_formula(f, formula(f, heads, mask));
+        for (std::size_t i = 0; i < 3; ++i) f.x[i] = saturated<float>(heads * size, f.x[i].cols(), i + 1);
+        check_formula(f, formula(f, heads, mask));
+      }
+  for (const Index size : {2, 4, 8})
+    for (const NamedMask& mask : {full(), causal(), window(3)}) {
+      INFO(mask.name << ", heads of " << size);
+      auto s = attention<double>(24, 24, 24 / size, mask);
+      s.begin({1, 0, 2, 1, 4}, {5, 2, 9, 0, 67});
+      check_directions(s);
+      auto same = attention<double>(24, 24, 24 / size, mask, false);
+      check_extend(same, {.columns = 60, .chunk = 5});
     }
 }
 

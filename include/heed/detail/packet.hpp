@@ -99,6 +99,36 @@ struct Packet {
     }
     (std::make_integer_sequence<int, int(size)>());
   }
+  // A register as groups of so many numbers side by side, not narrower than a lane.
+  /// The sums of each group of as many registers as a group has numbers: those of the first group, then of the next.
+  template <int group>
+  static Type sums_of_groups(const Type (&of)[group]) {
+    return sums_of_parts<group>(of);
+  }
+  /// In each number of a group the sum of the group, or its highest number.
+  template <int group>
+  static Type sum_of_groups(const Type& x) {
+    return over_groups<group>(x, [](const Type& a, const Type& b) { return add(a, b); });
+  }
+  template <int group>
+  static Type highest_of_groups(const Type& x) {
+    return over_groups<group>(x, [](const Type& a, const Type& b) { return max(a, b); });
+  }
+  /// In each number of a group its i-th.
+  template <int group, int i>
+  static Type spread_in_groups(const Type& x) {
+    return [&]<int... j>(std::integer_sequence<int, j...>)->Type {
+      return __builtin_shufflevector(x, x, (j / group * group + i)...);
+    }
+    (std::make_integer_sequence<int, int(size)>());
+  }
+  /// The first few numbers of each group, those of `other` behind them.
+  template <int group>
+  static Type first_of_groups(Eigen::Index count, const Type& x, const Type& other) {
+    S numbers[size];
+    for (int i = 0; i < size; ++i) numbers[i] = S(i % group);
+    return within(load(numbers), broadcast(S(0)), broadcast(S(count)), x, other);
+  }
   /// The same numbers in each lane.
   static Type load_lanes(const S* from) {
     if constexpr (size == lane) {
@@ -128,6 +158,18 @@ struct Packet {
   }
 
  private:
+  template <int group, int step = group / 2, class F>
+  static Type over_groups(const Type& x, F f) {
+    const Type both = [&]<int... j>(std::integer_sequence<int, j...>)->Type {
+      return f(x, __builtin_shufflevector(x, x, (j ^ step)...));
+    }
+    (std::make_integer_sequence<int, int(size)>());
+    if constexpr (step > 1)
+      return over_groups<group, step / 2>(both, f);
+    else
+      return both;
+  }
+
   using Traits = Eigen::internal::unpacket_traits<Type>;
   static constexpr bool masked = Traits::masked_load_available && Traits::masked_store_available;
   static auto mask(Eigen::Index count) { return typename Traits::mask_t((1u << count) - 1); }
@@ -154,13 +196,13 @@ struct Packet {
     return shuffled(std::make_integer_sequence<int, int(size)>());
   }
   /// Two by two: neighbours are added as they are laid side by side, fewer moves than a transposition takes. Of more
-  /// registers than a lane holds numbers those of two lanes are added at last.
+  /// registers than a lane holds numbers the halves of each group of as many numbers are added at last.
   template <int count>
   EIGEN_ALWAYS_INLINE static Type sums_of_parts(const Type* x) {
     if constexpr (count == 1) {
       return x[0];
     } else {
-      constexpr int group = count > lane ? count : lane, unit = count > lane ? lane : 1;
+      constexpr int group = count > lane ? count : lane, unit = count > lane ? count / 2 : 1;
       const Type a = sums_of_parts<count / 2>(x), b = sums_of_parts<count / 2>(x + count / 2);
       return add(every_second<group, unit, 0>(a, b), every_second<group, unit, 1>(a, b));
     }

@@ -37,13 +37,8 @@ class PositionTerms {
   /// Begins the table of all relative positions that a tile may meet, and projects their encodings. visit(f) calls
   /// f(sight, queries, keys) for each sequence. Returns the least of these positions.
   template <class Visit>
-  Index tabulate(ParametersView<const S> p, ActivationsView<S> a, Visit visit) const {
-    if (!table) return 0;
-    const Interval range = range_of(visit);
-    a.begin(table.axis, 1, [&](Index) { return range.end - range.begin; });
-    sinusoidal_encodings(range.begin, 1, Write<S>(a[encodings]));
-    pos_proj.forward(p, a[encodings], a[table]);
-    return range.begin;
+  Index tabulate(ParametersView<const S> p, const ActivationsView<S>& a, const Visit& visit) const {
+    return table ? fill_table(p, a, range_of(visit)) : 0;
   }
   template <class Visit>
   static Interval range_of(Visit visit) {
@@ -101,6 +96,12 @@ class PositionTerms {
   }
 
  private:
+  Index fill_table(ParametersView<const S> p, const ActivationsView<S>& a, const Interval& range) const {
+    a.begin(table.axis, 1, [&](Index) { return range.end - range.begin; });
+    sinusoidal_encodings(range.begin, 1, Write<S>(a[encodings]));
+    pos_proj.forward(p, a[encodings], a[table]);
+    return range.begin;
+  }
   /// q' W r for each query and key: the products with all distances that there are, of which each pair picks its own.
   Node graph_relative(Graph& g, const Node& q, const Node& query_positions, const Node& key_positions) const {
     const auto whole = [&](Index i) { return g.constant(std::vector<std::int64_t>{i}, {}); };

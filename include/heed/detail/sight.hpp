@@ -79,7 +79,7 @@ void each_part(const Sight& whole, Index queries, Index keys, F&& f) {
 /// What the new queries of a lane see of the keys that it remembers. Along one axis a ring remembers so many positions back
 /// from each query; positions of another axis may run ahead or behind, and there all that is remembered is in sight.
 template <class S>
-Sight sight_of_lane(const Mask& mask, MemoryView<S> m, Axis query_axis, Axis key_axis, Index lane) {
+Sight sight_of_lane(const Mask& mask, const MemoryView<S>& m, Axis query_axis, Axis key_axis, Index lane) {
   const Index window = query_axis == key_axis ? m.window(key_axis) : unlimited;
   return {mask.within(window), m.length(query_axis, lane), m.first(key_axis, lane)};
 }

@@ -224,22 +224,30 @@ struct RunningSoftmax {
   void finish(Index columns, S scale) {
     for (Index j = 0; j < columns; j += lanes<S>) {
       const Register<S> total = sum.from(j);
-      keep.put(j, (S(1) / max(total, std::numeric_limits<S>::min())).packet);
-      top.put(j, (scale * Register<S>(top.from(j)) + log(total)).packet);
+      keep.put(j, share_of(total).packet);
+      top.put(j, log_sum_exp(top.from(j), total, scale).packet);
     }
   }
 
- private:
+  // What it does with the numbers of a register.
   using P = Packet<S>;
   using Type = typename P::Type;
 
+  static Register<S> share_of(const Register<S>& total) { return S(1) / max(total, std::numeric_limits<S>::min()); }
+  static Register<S> log_sum_exp(const Register<S>& top, const Register<S>& total, S scale) {
+    return scale * top + log(total);
+  }
+  /// What to subtract from scores, a number even for who has seen nothing.
+  static Type base_of(const Type& top) { return P::max(top, P::broadcast(lowest)); }
   EIGEN_ALWAYS_INLINE static Type weigh(const Type& score, const Type& base, const Type& by) {
     return power_of_two<S>(P::multiply(P::subtract(score, base), by));
   }
+
+ private:
   /// The highest scores of the columns from the j-th on may be higher than before: what was summed goes by the new ones.
-  /// Returns what to subtract from scores, a number even for who has seen nothing.
+  /// Returns what to subtract from scores.
   Type raise(Index j, const Type& highest, const Type& by) {
-    const auto now = P::max(top.from(j), highest), base = P::max(now, P::broadcast(lowest));
+    const auto now = P::max(top.from(j), highest), base = base_of(now);
     keep.put(j, weigh(top.from(j), base, by));
     sum.put(j, P::multiply(sum.from(j), keep.from(j)));
     top.put(j, now);

@@ -4,6 +4,7 @@
 #include "heed/core/memory.hpp"
 #include "heed/core/scope.hpp"
 #include "heed/detail/attention_heads.hpp"
+#include "heed/detail/heads_beside.hpp"
 #include "heed/detail/sequence_pairs.hpp"
 #include "heed/detail/turned_heads.hpp"
 
@@ -68,7 +69,7 @@ class DotProductAttention {
         p, q, k, a, [&](Index s) { return sight(all[s]).query_position; }, [](Index) { return Index(0); });
     const Index nearest = terms.tabulate(p, a, visit(all));
     all.each([&](detail::SequencePair s) {
-      attend(p, from(s, q, k, v, a), y.middleCols(s.query, s.queries), a, sight(s), nearest);
+      attend(p, from(s, q, k, v, a), y.middleCols(s.query, s.queries), a, sight(s), nearest, false);
     });
   }
 
@@ -120,7 +121,7 @@ class DotProductAttention {
                               m(values, s.sequence),
                               now.query_place,
                               in_space() ? Read<S>(m(places, s.sequence)) : now.key_place};
-      attend(p, all_seen, y.middleCols(s.query, s.queries), a, of_lane(s), nearest);
+      attend(p, all_seen, y.middleCols(s.query, s.queries), a, of_lane(s), nearest, true);
     });
   }
 
@@ -260,9 +261,12 @@ class DotProductAttention {
               whole});
     });
   }
-  void attend(ParametersView<const S> p, const Operands& of, Write<S> y, ActivationsView<S> a,
-              const detail::Sight& whole, Index nearest) const {
+  // What acts needs no log-sum-exp.
+  void attend(ParametersView<const S> p, const Operands& of, Write<S> y, const ActivationsView<S>& a,
+              const detail::Sight& whole, Index nearest, bool acting) const {
     Write<S> lse_of = a[lse].middleCols(of.first_query, of.q.cols());
+    if (detail::attend_beside<S>(config, a.mode.training, whole, of.q, of.k, of.v, y, acting ? nullptr : &lse_of))
+      return;
     bool fresh = !config.sink;
     if (config.sink) y.setZero(), lse_of.setZero();  // as after a key and value of zero (PyTorch's add_zero_attn)
     each_heads(p, of, {}, a, nullptr, whole, nearest, [&](Heads&& heads) {
