@@ -152,30 +152,76 @@ TEST_CASE("DotProductAttention: heads of 4 to 128 numbers") {
     }
 }
 
-TEST_CASE("DotProductAttention: few queries of heads that lie side by side in registers") {
-  const Lengths few{1, 2, 0, 3, 4, 5, 1, 1, 2, 1}, seen{3, 7, 2, 1, 9, 4, 0, 64, 65, 131};
+TEST_CASE("DotProductAttention: a query or few of heads that lie side by side in registers") {
+  const auto act = [](auto& s, const Lengths& source) {
+    Lanes lanes(s, 6, {.columns = 140, .chunk = 140});
+    lanes.step({1, 3, 60, 63, 64, 130}, source.empty() ? source : Lengths{1, 3, 60, 63, 64, 130});
+    for (const Lengths& time : {Lengths{1, 1, 1, 1, 1, 1}, {2, 0, 3, 4, 1, 5}, {1, 4, 2, 1, 3, 2}})
+      lanes.step(time, source);
+  };
   for (const Index size : {2, 4, 8, 16})
     for (const Index heads : {1, 2, 4, 6, 12})
       for (const NamedMask& mask : masks()) {
         INFO(mask.name << ", " << heads << " heads of " << size);
-        auto s = attention<double>(heads * size, heads * size, heads, mask);
-        s.begin(few, seen);
-        check_formula(s, formula(s, heads, mask));
-        auto f = attention<float>(heads * size, heads * size, heads, mask);
-        f.begin(few, seen);
-        check_formula(f, formula(f, heads, mask));
-        for (std::size_t i = 0; i < 3; ++i) f.x[i] = saturated<float>(heads * size, f.x[i].cols(), i + 1);
-        check_formula(f, formula(f, heads, mask));
+        auto s = attention<double>(heads * size, heads * size, heads, mask, false);
+        act(s, {});
+        auto f = attention<float>(heads * size, heads * size, heads, mask, false);
+        act(f, {});
+        auto own = attention<float>(heads * size, heads * size, heads, mask);
+        act(own, {0, 1, 2, 0, 0, 1});
       }
-  for (const Index size : {2, 4, 8})
-    for (const NamedMask& mask : {full(), causal(), window(3)}) {
-      INFO(mask.name << ", heads of " << size);
-      auto s = attention<double>(24, 24, 24 / size, mask);
-      s.begin({1, 0, 2, 1, 4}, {5, 2, 9, 0, 67});
-      check_directions(s);
-      auto same = attention<double>(24, 24, 24 / size, mask, false);
-      check_extend(same, {.columns = 60, .chunk = 5});
-    }
+}
+
+TEMPLATE_TEST_CASE("DotProductAttention: weights sum to one however high scores are", "", float, double) {
+  using S = TestType;
+  for (const Index size : {4, 8, 16})
+    for (const S high : {S(1), S(1e2), S(1e4), S(1e8)})
+      for (const Index asked : {1, 2, 4}) {
+        INFO("heads of " << size << ", " << asked << " queries, " << high);
+        auto s = attention<S>(4 * size, 4 * size, 4, full(), false);
+        const auto fill = [&](Index columns, std::uint64_t seed) {
+          s.begin({columns}, {}, seed);
+          s.x[0] *= high, s.x[1] *= high, s.x[2].setOnes();
+        };
+        heed::Memory<S> m(s.layout, 1, 80);
+        fill(70, 1);
+        s.extend(m);
+        m.advance();
+        fill(asked, 100);
+        s.extend(m);
+        CHECK((s.y.array() - 1).abs().maxCoeff() <= S(1e-5));
+
+        auto of = attention<S>(4 * size, 4 * size, 4, full());
+        of.begin({asked}, {20});
+        of.x[0] *= high, of.x[1] *= high;
+        of.forward();
+        Tokens<S> w(20, asked), sum = Tokens<S>::Zero(4, 20);
+        for (Index head = 0; head < 4; ++head) {
+          of.layer.weights(of.p, of.x[0], of.x[1], of.a, 0, head, w);
+          CHECK((w.colwise().sum().array() - 1).abs().maxCoeff() <= S(1e-5));
+          sum.row(head) = w.rowwise().sum().transpose();
+        }
+        Parameters<S> g(of.layout);
+        of.backward(Tokens<S>::Ones(4 * size, asked), g);  // dv: the sums of the weights
+        for (Index head = 0; head < 4; ++head)
+          CHECK(of.dx[2].middleRows(head * size, size).isApprox(sum.row(head).replicate(size, 1), S(1e-5)));
+      }
+}
+
+TEST_CASE("DotProductAttention: weights are unknown after what is remembered was seen") {
+  auto s = attention<float>(32, 32, 4, full(), false);
+  heed::Memory<float> m(s.layout, 1, 8);
+  Tokens<float> w(3, 3);
+  const auto weights = [&] { s.layer.weights(s.p, s.x[0], s.x[1], s.a, 0, 0, w); };
+  s.a[s.layer.lse].setConstant(1e4f);
+  s.begin({3});
+  s.extend(m);
+  weights();
+  CHECK((w.colwise().sum().array() - 1).abs().maxCoeff() <= 1e-5f);
+  m.advance();
+  s.extend(m);
+  weights();
+  CHECK((w.array().isNaN().all() || w.colwise().sum().maxCoeff() < 1));
 }
 
 TEST_CASE("DotProductAttention: huge queries, keys and values") {

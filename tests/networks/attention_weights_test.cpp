@@ -291,17 +291,19 @@ TEST_CASE("weights after extend or before a forward are refused where they are n
   window.a.begin(window.agent.net.time, {2, 1});
   check_complaint("WindowPooling: 0 windows of 3 steps: weights are " + known, [&] { window.weights(0, 0, 0); });
 
-  Case<TransformerPolicy<double>> blocks({.observation = 3, .actions = 2, .width = 6, .heads = 2, .layers = 2});
-  Memory<double> past(blocks.agent.layout, 2, Capacity{.columns = 14, .chunk = 4});
-  act(blocks, past, {3, 1});
-  CHECK(blocks.weights(0, 0, 1).cols() == 3);  // all that there has been
-  act(blocks, past, {2, 0});
-  for (Index layer = 0; layer < 2; ++layer)
-    check_complaint("attention_weights: the weights of query 0 in sequence 0 of layer " + std::to_string(layer) +
-                        " (layers." + std::to_string(layer) + ") sum to 0.",
-                    [&] { blocks.weights(layer, 0, 0); });
-  check_complaint(known, [&] { mean_attention(blocks.agent.net, blocks.agent.p, blocks.a, 0, 0); });
-  check_complaint("attention_rollout: the weights of query 0", [&] { blocks.rollout(0); });
+  for (const Index width : {6, 8}) {  // of heads that fill wide registers, and that do not
+    Case<TransformerPolicy<double>> blocks({.observation = 3, .actions = 2, .width = width, .heads = 2, .layers = 2});
+    Memory<double> past(blocks.agent.layout, 2, Capacity{.columns = 14, .chunk = 4});
+    act(blocks, past, {3, 1});
+    CHECK(std::abs(blocks.weights(0, 0, 1).sum() - 3) < 1e-12);  // all that there has been
+    act(blocks, past, {2, 0});
+    for (Index layer = 0; layer < 2; ++layer)
+      check_complaint("attention_weights: the weights of query 0 in sequence 0 of layer " + std::to_string(layer) +
+                          " (layers." + std::to_string(layer) + ") sum to ",
+                      [&] { blocks.weights(layer, 0, 0); });
+    check_complaint(known, [&] { mean_attention(blocks.agent.net, blocks.agent.p, blocks.a, 0, 0); });
+    check_complaint("attention_rollout: the weights of query 0", [&] { blocks.rollout(0); });
+  }
 }
 
 namespace {

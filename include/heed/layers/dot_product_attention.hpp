@@ -69,7 +69,7 @@ class DotProductAttention {
         p, q, k, a, [&](Index s) { return sight(all[s]).query_position; }, [](Index) { return Index(0); });
     const Index nearest = terms.tabulate(p, a, visit(all));
     all.each([&](detail::SequencePair s) {
-      attend(p, from(s, q, k, v, a), y.middleCols(s.query, s.queries), a, sight(s), nearest, false);
+      attend(p, from(s, q, k, v, a), y.middleCols(s.query, s.queries), a, sight(s), nearest, 0);
     });
   }
 
@@ -121,11 +121,12 @@ class DotProductAttention {
                               m(values, s.sequence),
                               now.query_place,
                               in_space() ? Read<S>(m(places, s.sequence)) : now.key_place};
-      attend(p, all_seen, y.middleCols(s.query, s.queries), a, of_lane(s), nearest, true);
+      attend(p, all_seen, y.middleCols(s.query, s.queries), a, of_lane(s), nearest, all_seen.k.cols() - s.keys);
     });
   }
 
-  /// The weights of one sequence and head after a forward, keys x queries: of the softmax, before any dropout.
+  /// The weights of one sequence and head after a forward, keys x queries: of the softmax, before any dropout. After an
+  /// `extend` that saw remembered keys they are not known, or NaN.
   void weights(ParametersView<const S> p, Read<S> q, Read<S> k, ActivationsView<S> a, Index sequence, Index head,
                Write<S> w) const {
     const detail::SequencePairs all("DotProductAttention", a.sequences(lse.axis), a.sequences(key_axis));
@@ -261,12 +262,16 @@ class DotProductAttention {
               whole});
     });
   }
-  // What acts needs no log-sum-exp.
+  /// `remembered`: how many of the keys.
   void attend(ParametersView<const S> p, const Operands& of, Write<S> y, const ActivationsView<S>& a,
-              const detail::Sight& whole, Index nearest, bool acting) const {
+              const detail::Sight& whole, Index nearest, Index remembered) const {
     Write<S> lse_of = a[lse].middleCols(of.first_query, of.q.cols());
-    if (detail::attend_beside<S>(config, a.mode.training, whole, of.q, of.k, of.v, y, acting ? nullptr : &lse_of))
+    // Only where all that is seen is new weights are known afterwards, and a way back goes by the tiles' sums.
+    const bool sees_past = remembered > whole.keys(0, 0, of.k.cols()).begin;
+    if (sees_past && detail::attend_beside<S>(config, a.mode.training, whole, of.q, of.k, of.v, y)) {
+      std::fill_n(lse_of.data(), lse_of.size(), std::numeric_limits<S>::quiet_NaN());
       return;
+    }
     bool fresh = !config.sink;
     if (config.sink) y.setZero(), lse_of.setZero();  // as after a key and value of zero (PyTorch's add_zero_attn)
     each_heads(p, of, {}, a, nullptr, whole, nearest, [&](Heads&& heads) {
