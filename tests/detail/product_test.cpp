@@ -142,6 +142,12 @@ TEMPLATE_TEST_CASE("product equals plain loops over several blocks", "", float, 
     for (const Index n : {1, 385, 800}) check_sizes<TestType>(5, n, depth);
 }
 
+TEMPLATE_TEST_CASE("product equals plain loops for rows that fill a register, and deep sums", "", float, double) {
+  for (const Index depth : {47, 48, 270})
+    for (const Index m : {4, 8, 16, 24, 48})
+      for (const Index n : {16, 33, 70}) check_sizes<TestType>(m, n, depth);
+}
+
 TEST_CASE("multiply takes matrices, transposes and blocks of either storage order") {
   const Tokens<double> a = random<double>(9, 20, 1), b = random<double>(20, 11, 2);
   const RowMajor<double> a_rows = a, b_rows = b;

@@ -99,6 +99,12 @@ struct Packet {
     }
     (std::make_integer_sequence<int, int(size)>());
   }
+  /// As many rows of a lane's numbers, one behind the other, as a register holds numbers: column by column.
+  EIGEN_ALWAYS_INLINE static void load_turned(const S* from, Type (&columns)[lane]) {
+    Type rows[lane];
+    unrolled<lane>([&](auto r) { rows[r] = load(from + r * size); });
+    sort_by_place<lane>(rows, columns);
+  }
   // A register as groups of so many numbers side by side, not narrower than a lane.
   /// The sums of each group of as many registers as a group has numbers: those of the first group, then of the next.
   template <int group>
@@ -194,6 +200,21 @@ struct Packet {
       return __builtin_shufflevector(a, b, from(i)...);
     };
     return shuffled(std::make_integer_sequence<int, int(size)>());
+  }
+  /// Of so many registers: their numbers whose places leave the same rest by `count`, register by register.
+  template <int count, int step = 1>
+  EIGEN_ALWAYS_INLINE static void sort_by_place(const Type* x, Type* to) {
+    if constexpr (count == 1) {
+      *to = *x;
+    } else {
+      Type even[count / 2], odd[count / 2];
+      unrolled<count / 2>([&](auto i) {
+        even[i] = every_second<int(size), 1, 0>(x[2 * i], x[2 * i + 1]);
+        odd[i] = every_second<int(size), 1, 1>(x[2 * i], x[2 * i + 1]);
+      });
+      sort_by_place<count / 2, 2 * step>(even, to);
+      sort_by_place<count / 2, 2 * step>(odd, to + step);
+    }
   }
   /// Two by two: neighbours are added as they are laid side by side, fewer moves than a transposition takes. Of more
   /// registers than a lane holds numbers the halves of each group of as many numbers are added at last.

@@ -3,6 +3,7 @@
 
 #include "heed/core/tokens.hpp"
 #include "heed/detail/dots.hpp"
+#include "heed/detail/product_tile.hpp"
 #include "heed/detail/transpose.hpp"
 
 namespace heed::detail {
@@ -12,84 +13,10 @@ namespace heed::detail {
 // works in register blocks on pointers, is compiled once for a scalar type and a pair of storage orders, and never
 // allocates. The order of additions depends on the sizes alone.
 
-enum class Stored { as_is, transposed };
-
 /// So much of the depth, and so many columns, at a time: what the strips of A meet again and again stays in the cache.
 inline constexpr Index product_panel = 256, product_block = 384;
-/// A strip of A that meets so many columns is worth copying.
+/// A strip of A that meets so many columns is worth copying, sums of so many products are worth turning.
 inline constexpr Index product_reuse = 48;
-
-/// A matrix of one storage order: element (i, j), i going along the shorter distance.
-template <Stored order>
-constexpr Index along(Index i, Index j, Index stride) {
-  return order == Stored::as_is ? i + j * stride : j + i * stride;
-}
-
-/// F in C = F + A B: C as it was, a column that is the same for all, or nothing.
-template <class S>
-struct Addend {
-  const S* first = nullptr;
-  Index stride = 0;
-
-  explicit operator bool() const { return first; }
-  Addend from(Index i, Index j) const { return first ? Addend{first + i + j * stride, stride} : *this; }
-  const S* at(Index i, Index j) const { return first + i + j * stride; }
-};
-
-/// A tile of C, H packets high and N columns wide, kept in registers:  C = F + sum over p of a(:, p) b(p, :), depth > 0
-/// a(i, p) lies at a[i + p lda].
-template <int Size, int H, int N, Stored B, class S>
-void product_tile(Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc, Addend<S> f) {
-  using P = Packet<S, Size>;
-  constexpr int chains = H * N < 4 ? 4 : H * N < 8 ? 2 : 1;  // sums that do not wait for each other
-  typename P::Type sum[chains][N * H];
-  const auto step = [&](Index p, auto& of_chain, auto together) {
-    typename P::Type column[H];
-    unrolled<H>([&](auto h) { column[h] = P::load(a + p * lda + h * P::size); });
-    unrolled<N>([&](auto j) {
-      const auto w = P::load_one(b + along<B>(p, j, ldb));
-      unrolled<H>([&](auto h) { of_chain[j * H + h] = together(column[h], w, of_chain[j * H + h]); });
-    });
-  };
-  const auto add = [](const auto& x, const auto& w, const auto& before) { return P::multiply_add(x, w, before); };
-  Index p = 0;
-  if constexpr (chains == 1)
-    step(p++, sum[0], [](const auto& x, const auto& w, const auto&) { return P::multiply(x, w); });
-  else
-    unrolled<chains * N * H>([&](auto k) { sum[k / (N * H)][k % (N * H)] = P::broadcast(S(0)); });
-  for (; p + chains <= depth; p += chains) unrolled<chains>([&](auto chain) { step(p + chain, sum[chain], add); });
-  if constexpr (chains > 1)
-    for (; p < depth; ++p) step(p, sum[0], add);
-  unrolled<N * H>(
-      [&](auto k) { unrolled<chains - 1>([&](auto chain) { sum[0][k] = P::add(sum[0][k], sum[chain + 1][k]); }); });
-  if (f) unrolled<N * H>([&](auto k) { sum[0][k] = P::add(P::load(f.at(k % H * P::size, k / H)), sum[0][k]); });
-  unrolled<N * H>([&](auto k) { P::store(c + k % H * P::size + k / H * ldc, sum[0][k]); });
-}
-
-/// N columns of a strip of C from the j-th on. In line: a call on the way to the tile costs what small products notice.
-template <int Size, int H, int N, Stored B, class S>
-EIGEN_ALWAYS_INLINE void product_columns(Index rows, Index j, Index depth, const S* a, Index lda, const S* b, Index ldb,
-                                         S* c, Index ldc, Addend<S> f) {
-  constexpr Index height = H * Packet<S, Size>::size;
-  const S* from = b + along<B>(0, j, ldb);
-  if (rows == height) return product_tile<Size, H, N, B>(depth, a, lda, from, ldb, c + j * ldc, ldc, f.from(0, j));
-  S aside[N * height];
-  product_tile<Size, H, N, B>(depth, a, lda, from, ldb, aside, height, {});
-  for (int k = 0; k < N; ++k)
-    for (Index i = 0; i < rows; ++i) c[i + (j + k) * ldc] = (f ? *f.at(i, j + k) : S(0)) + aside[i + k * height];
-}
-
-/// A strip of C, H packets high and n columns wide. A strip of fewer rows is computed aside.
-template <int Size, int H, Stored B, class S>
-void product_strip(Index rows, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
-                   Addend<S> f) {
-  constexpr int widest = H == 1 || Packet<S, Size>::registers >= 32 ? 8 : 6;  // enough to keep the units busy
-  Index j = 0;
-  for (; j + widest <= n; j += widest) product_columns<Size, H, widest, B>(rows, j, depth, a, lda, b, ldb, c, ldc, f);
-  if (n - j >= 4) product_columns<Size, H, 4, B>(rows, j, depth, a, lda, b, ldb, c, ldc, f), j += 4;
-  if (n - j >= 2) product_columns<Size, H, 2, B>(rows, j, depth, a, lda, b, ldb, c, ldc, f), j += 2;
-  if (n - j >= 1) product_columns<Size, H, 1, B>(rows, j, depth, a, lda, b, ldb, c, ldc, f);
-}
 
 /// A few rows of C, where rows of A and columns of B are contiguous: columns of B take the place of rows.
 template <int Size, class S>
@@ -106,12 +33,13 @@ void product_few_rows(Index m, Index n, Index depth, const S* a, Index lda, cons
   }
 }
 
-/// A strip of C of less than a register's rows. B lies so that registers can hold columns of C instead: what comes out is C
+/// A strip of C of a register's rows or less. B lies so that registers can hold columns of C instead: what comes out is C
 /// transposed, as many columns as fill two registers. Returns how many columns are done.
 template <int Size, class S>
 Index product_across(Index rows, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
                      bool add) {
   constexpr Index size = Packet<S, Size>::size, width = 2 * size;
+  constexpr int widest = Packet<S, Size>::registers >= 32 ? 8 : 6;
   S aside[width * size];
   Index j = 0;
   for (; j + width <= n; j += width) {
@@ -121,7 +49,7 @@ Index product_across(Index rows, Index n, Index depth, const S* a, Index lda, co
       for (; i + N <= rows; i += N)
         product_tile<Size, 2, N, Stored::transposed>(depth, b + j, ldb, a + i, lda, aside + i * width, width, {});
     };
-    columns(std::integral_constant<int, 6>());
+    columns(std::integral_constant<int, widest>());
     columns(std::integral_constant<int, 2>());
     columns(std::integral_constant<int, 1>());
     transpose<S, Size>(rows, width, aside, width, c + j * ldc, ldc, add);
@@ -148,28 +76,38 @@ template <Stored A, Stored B, int Size, class S>
 void product_rows(Index i, Index m, Index n, Index depth, const S* a, Index lda, const S* b, Index ldb, S* c, Index ldc,
                   Addend<S> f) {
   constexpr Index size = Packet<S, Size>::size, half = Packet<S, Size>::half;
-  const auto strip = [&](auto packets, Index rows) {
+  const auto strip = [&](auto packets, Index rows, Index j = 0) {
     constexpr int H = packets;
     const bool worth_packing = n >= product_reuse && lda >= 128;  // read again and again, and far apart
+    const S* from = b + along<B>(0, j, ldb);
     if (A == Stored::as_is && rows == H * size && !worth_packing)
-      product_strip<Size, H, B>(rows, n, depth, a + i, lda, b, ldb, c + i, ldc, f.from(i, 0));
+      product_strip<Size, H, B>(rows, n - j, depth, a + i, lda, from, ldb, c + i + j * ldc, ldc, f.from(i, j));
     else
-      product_packed<A, B, Size, H>(rows, n, depth, a + along<A>(i, 0, lda), lda, b, ldb, c + i, ldc, f.from(i, 0));
+      product_packed<A, B, Size, H>(rows, n - j, depth, a + along<A>(i, 0, lda), lda, from, ldb, c + i + j * ldc, ldc,
+                                    f.from(i, j));
+  };
+  // The columns that are better turned. Of a full register's rows, where turning is nothing to the sums: two registers of
+  // columns keep the units busier. Of fewer, unless it is one column times one row and fills narrower registers.
+  const auto across = [&](Index rows) -> Index {
+    if constexpr (A == Stored::as_is && B == Stored::transposed && half < size) {
+      const bool worth_turning =
+          rows == size ? depth >= product_reuse : depth > 1 || rows % Packet<S, int(half)>::half != 0;
+      if (worth_turning && (!f || f.first == c))
+        return product_across<Size>(rows, n, depth, a + i, lda, b, ldb, c + i, ldc, bool(f));
+    }
+    return 0;
   };
   for (; i + 2 * size <= m; i += 2 * size) strip(std::integral_constant<int, 2>(), 2 * size);
-  if (i + size <= m) strip(std::integral_constant<int, 1>(), size), i += size;
-  if (i == m) return;
-  if constexpr (A == Stored::as_is && B == Stored::transposed && half < size) {
-    // One column times one row costs less than turning it, unless narrower registers would be partly empty.
-    const bool worth_turning = depth > 1 || (m - i) % Packet<S, int(half)>::half != 0;
-    if (worth_turning && (!f || f.first == c)) {
-      const Index done = product_across<Size>(m - i, n, depth, a + i, lda, b, ldb, c + i, ldc, bool(f));
-      n -= done, b += done, c += done * ldc, f = f.from(0, done);
-      if (n == 0) return;
-    }
+  if (i + size <= m) {
+    if (const Index done = across(size); done < n) strip(std::integral_constant<int, 1>(), size, done);
+    i += size;
   }
+  if (i == m) return;
+  const Index done = across(m - i);
+  if (done == n) return;
   if constexpr (half < size)
-    product_rows<A, B, int(half)>(i, m, n, depth, a, lda, b, ldb, c, ldc, f);
+    product_rows<A, B, int(half)>(i, m, n - done, depth, a, lda, b + along<B>(0, done, ldb), ldb, c + done * ldc, ldc,
+                                  f.from(0, done));
   else
     strip(std::integral_constant<int, 1>(), m - i);
 }
@@ -201,6 +139,12 @@ void product(Index m, Index n, Index depth, const S* a, Index lda, const S* b, I
       for (Index i = 0; i < m; ++i) c[i + j * ldc] = f ? *f.at(i, j) : S(0);
     return;
   }
+  if constexpr (A == Stored::transposed && B == Stored::as_is && Packet<S>::lane < size)
+    if (depth == Packet<S>::lane && lda == depth && n > 1 && n < product_reuse) {
+      const Index done = product_of_lanes<size>(m, n, a, b, ldb, c, ldc, f);
+      if (done == m) return;
+      m -= done, a += done * lda, c += done, f = f.from(done, 0);
+    }
   constexpr Index few = size > 1 ? 4 : product_reuse;  // of single numbers no tile saves what packing costs before that
   if (A == Stored::transposed && B == Stored::as_is && n <= few) {
     for (Index j = 0; j < n; ++j)
