@@ -122,9 +122,8 @@ Unit policy_unit(bool both, bool learns, std::shared_ptr<Work> w) {
           }};
 }
 
-template <class Attention>
+template <class Policy>
 Unit attention_policy(const Task& task) {
-  using Policy = WindowPolicy<Attention>;
   struct Work : Setting<Policy> {
     Tokens<S> x;
     explicit Work(const Row& r)
@@ -157,8 +156,11 @@ Unit mlp(const Task& task, const typename Policy::Config& config) {
 Unit unit(const Task& task) {
   const Row& r = task.row;
   switch (r.kind) {
-    case Kind::policy: return attention_policy<TokenPooling>(task);
-    case Kind::embedded_policy: return attention_policy<EmbeddedPooling>(task);
+    case Kind::policy: return attention_policy<WindowPolicy<TokenPooling<>>>(task);
+    case Kind::constant_policy:
+      return attention_policy<
+          WindowPolicy<TokenPooling<policy_observation, policy_width>, policy_hidden, policy_actions>>(task);
+    case Kind::embedded_policy: return attention_policy<WindowPolicy<EmbeddedPooling>>(task);
     case Kind::self_attention:
       return layer_unit<MultiHeadAttention<S>>(task,
                                                [&](Scope at) { return MultiHeadAttention<S>(at, r.dim, r.heads); });

@@ -6,7 +6,7 @@
 
 namespace versus {
 
-enum class Kind { policy, embedded_policy, self_attention, extend, block, constant_mlp, mlp };
+enum class Kind { policy, constant_policy, embedded_policy, self_attention, extend, block, constant_mlp, mlp };
 
 struct Row {
   Kind kind;
@@ -22,11 +22,13 @@ struct Task {
   bool both;
 };
 
+inline constexpr int policy_observation = 4, policy_width = 32;  // of that of constant sizes
 inline constexpr int policy_hidden = 128, mlp_observation = 4, mlp_hidden = 64, policy_actions = 2;
 
 inline std::vector<Task> tasks() {
   static const Row rows[] = {
-      {Kind::policy, 1, 8, 32, 0, 4, 40, 200},
+      {Kind::constant_policy, 1, 8, policy_width, 0, policy_observation, 40, 200},
+      {Kind::policy, 1, 8, policy_width, 0, policy_observation, 0, 0},
       {Kind::policy, 64, 16, 64, 0, 16, 3.5, 5.5},
       {Kind::policy, 256, 32, 64, 0, 64, 2.2, 2.4},
       {Kind::embedded_policy, 1, 8, 32, 0, 4, 0, 0},
@@ -64,9 +66,11 @@ inline std::string name(const Task& t) {
   const std::string what = t.both ? ": forward and backward" : ": forward";
   switch (r.kind) {
     case Kind::policy:
+    case Kind::constant_policy:
     case Kind::embedded_policy:
-      return std::string(r.kind == Kind::policy ? "" : "embedding ") + "attention policy (" + shape + n(r.observation) +
-             ", width " + n(r.dim) + ")" + what + (t.both ? ", Adam" : "");
+      return std::string(r.kind == Kind::embedded_policy ? "embedding " : "") + "attention policy (" + shape +
+             n(r.observation) + ", width " + n(r.dim) +
+             (r.kind == Kind::constant_policy ? "), of constant sizes" : ")") + what + (t.both ? ", Adam" : "");
     case Kind::self_attention: return "self-attention " + layer + what;
     case Kind::extend:
       return "one query over " + n(r.length) + " remembered keys, width " + n(r.dim) + ": extend by one";

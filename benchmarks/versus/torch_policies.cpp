@@ -218,8 +218,8 @@ std::vector<Candidate> mlp(const Task& task) {
 }  // namespace
 
 std::vector<Candidate> torch_policies(const Task& task) {
-  const bool attends = task.row.kind == Kind::policy || task.row.kind == Kind::embedded_policy;
-  return attends ? attention_policy(task) : mlp(task);
+  const bool perceptron = task.row.kind == Kind::mlp || task.row.kind == Kind::constant_mlp;
+  return perceptron ? mlp(task) : attention_policy(task);
 }
 
 }  // namespace versus

@@ -52,6 +52,7 @@ std::vector<std::pair<std::string, double>> limits() {
 std::vector<Candidate> candidates(const Task& task) {
   switch (task.row.kind) {
     case Kind::policy:
+    case Kind::constant_policy:
     case Kind::embedded_policy:
     case Kind::constant_mlp:
     case Kind::mlp: return torch_policies(task);

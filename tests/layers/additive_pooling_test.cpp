@@ -7,10 +7,11 @@ using heed::AdditivePooling;
 
 namespace {
 
-template <class S, int D = Dynamic>
-auto pooling(Index dim, Index width) {
-  return Rig<S, AdditivePooling<S, D>>(
-      {dim}, dim, [=](Subject<S>& s) { return AdditivePooling<S, D>(s.at().along(s.source), dim, width); }, {}, true);
+template <class S, int D = Dynamic, int A = Dynamic>
+auto pooling(Index dim = D, Index width = A) {
+  return Rig<S, AdditivePooling<S, D, A>>(
+      {dim}, dim, [=](Subject<S>& s) { return AdditivePooling<S, D, A>(s.at().along(s.source), dim, width); }, {},
+      true);
 }
 
 auto formula(const auto& subject) {
@@ -56,12 +57,14 @@ TEST_CASE("AdditivePooling averages a sequence by softmax(v' tanh(W x + b))") {
 TEST_CASE("AdditivePooling: gradients") {
   auto s = pooling<double>(3, 5);
   auto fixed = pooling<double, 3>(3, 5);
-  for (Subject<double>* each : {(Subject<double>*)&s, (Subject<double>*)&fixed}) {
+  auto all_fixed = pooling<double, 3, 5>();
+  for (Subject<double>* each : {(Subject<double>*)&s, (Subject<double>*)&fixed, (Subject<double>*)&all_fixed}) {
     each->begin({2, 3}, lengths);
     check_gradients(*each);
     check_targets(*each);
   }
   check_same(s, fixed);
+  check_same(s, all_fixed);
   auto wide = pooling<double>(3, 70);  // several registers, however many numbers they hold
   wide.begin({2}, {3, 2});
   check_gradients(wide);

@@ -15,18 +15,18 @@ namespace heed {
 ///   W ("attention.weight"): A x D, b ("attention.bias"): A    v ("context_vector"): A, uniform in +-1 / sqrt(A)
 ///
 /// An empty sequence answers zero.
-template <class S, int D = Dynamic>
+template <class S, int D = Dynamic, int A = Dynamic>
 class AdditivePooling {
  public:
-  Linear<S, D, Dynamic> alignment;
-  Weight<Dynamic, 1> context;
-  Columns<> u;
+  Linear<S, D, A> alignment;
+  Weight<A, 1> context;
+  Columns<A> u;
   Columns<1> weights;  ///< a[weights]: how much each token counts
 
-  AdditivePooling(Scope at, Index dim, Index width)
+  explicit AdditivePooling(Scope at, Index dim = D, Index width = A)
       : alignment(at / "attention", dim, width),
-        context(at.weight<Dynamic>("context_vector", {width}, uniform(1 / std::sqrt(double(width))))),
-        u(at.columns(width)),
+        context(at.weight<A>("context_vector", {width}, uniform(1 / std::sqrt(double(width))))),
+        u(at.columns<A>(width)),
         weights(at.columns<1>()) {}
 
   void forward(ParametersView<const S> p, Read<S, D> x, Write<S, D> y, ActivationsView<S> a) const {
@@ -53,7 +53,7 @@ class AdditivePooling {
       if (dx.wanted()) detail::multiply(dx.middleCols(first, n), dy.col(s), a[weights].segment(first, n), true);
     }
     weigh_backward(p, a, g);
-    Linear<S, D, Dynamic>(alignment.weight, {}).backward(p, x, a.d(u), g, dx.part(0, x.rows(), 0, x.cols()));
+    Linear<S, D, A>(alignment.weight, {}).backward(p, x, a.d(u), g, dx.part(0, x.rows(), 0, x.cols()));
   }
 
   /// The weights of one sequence after a forward: tokens x 1.
