@@ -37,7 +37,7 @@ struct AttentionHeads {
   const AttentionConfig& config;
   const PositionTerms<S>* terms;  // null: none
   ParametersView<const S> p;
-  ActivationsView<S> a;
+  const ActivationsView<S>& a;
   const ParametersView<S>* g;  // null: forward
   AttentionOperands<S> of;
   AttentionTargets<S> to;

@@ -35,9 +35,11 @@ struct HeadWidths {
   }
 };
 
+// Views come by reference: one that was written word by word and is copied whole a moment later must wait for it.
+
 template <class S, class A>
 void inner_forward(const A& attention, ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Write<S> y,
-                   ActivationsView<S> a) {
+                   const ActivationsView<S>& a) {
   if constexpr (requires { attention.forward(p, q, k, v, y, a); })
     attention.forward(p, q, k, v, y, a);
   else
@@ -45,7 +47,7 @@ void inner_forward(const A& attention, ParametersView<const S> p, Read<S> q, Rea
 }
 template <class S, class A>
 void inner_backward(const A& attention, ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Read<S> y,
-                    Read<S> dy, ActivationsView<S> a, ParametersView<S> g, Gradient<S> dq, Gradient<S> dk,
+                    Read<S> dy, const ActivationsView<S>& a, ParametersView<S> g, Gradient<S> dq, Gradient<S> dk,
                     Gradient<S> dv) {
   if constexpr (requires { attention.backward(p, q, k, v, y, dy, a, g, dq, dk, dv); })
     attention.backward(p, q, k, v, y, dy, a, g, dq, dk, dv);
@@ -54,14 +56,14 @@ void inner_backward(const A& attention, ParametersView<const S> p, Read<S> q, Re
 }
 template <class S, class A>
 void inner_extend(const A& attention, ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Write<S> y,
-                  MemoryView<S> m, ActivationsView<S> a) {
+                  const MemoryView<S>& m, const ActivationsView<S>& a) {
   if constexpr (requires { attention.extend(p, q, k, v, y, m, a); })
     attention.extend(p, q, k, v, y, m, a);
   else
     attention.extend(q, k, v, y, m, a);
 }
 template <class S, class A>
-void inner_weights(const A& attention, ParametersView<const S> p, Read<S> q, Read<S> k, ActivationsView<S> a,
+void inner_weights(const A& attention, ParametersView<const S> p, Read<S> q, Read<S> k, const ActivationsView<S>& a,
                    Index sequence, Index head, Write<S> w) {
   if constexpr (requires { attention.weights(p, q, k, a, sequence, head, w); })
     attention.weights(p, q, k, a, sequence, head, w);

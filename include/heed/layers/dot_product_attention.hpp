@@ -63,7 +63,8 @@ class DotProductAttention {
   /// Rows of the values, fewer where heads share them.
   Index key_value_dim() const { return config.value_dim / config.heads * config.key_heads; }
 
-  void forward(ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Write<S> y, ActivationsView<S> a) const {
+  void forward(ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Write<S> y,
+               const ActivationsView<S>& a) const {
     const auto all = pairs(q, k, v, y, a);
     turn(
         p, q, k, a, [&](Index s) { return sight(all[s]).query_position; }, [](Index) { return Index(0); });
@@ -75,8 +76,9 @@ class DotProductAttention {
 
   // through the kernel for each part in sight, then back through the table and the turns. Those of dq, dk and dv that are added to
   // may lie where another does; all of them are to be, if they share a place, where queries and keys are turned or normalised.
-  void backward(ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Read<S> y, Read<S> dy, ActivationsView<S> a,
-                ParametersView<S> g, Gradient<S> dq, Gradient<S> dk, Gradient<S> dv) const {
+  void backward(ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Read<S> y, Read<S> dy,
+                const ActivationsView<S>& a, ParametersView<S> g, Gradient<S> dq, Gradient<S> dk,
+                Gradient<S> dv) const {
     const auto all = pairs(q, k, v, y, a);
     detail::expect_shape("DotProductAttention", "dy", dy, config.value_dim, q.cols());
     detail::expect_gradient("DotProductAttention", "dq", dq, config.dim, q.cols());
@@ -95,8 +97,8 @@ class DotProductAttention {
 
   /// Forward for new queries of each lane, over the keys it remembers and the new ones. Positions go on from what the
   /// lane has seen along each axis; a mask that looks ahead sees what has come so far.
-  void extend(ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Write<S> y, MemoryView<S> m,
-              ActivationsView<S> a) const {
+  void extend(ParametersView<const S> p, Read<S> q, Read<S> k, Read<S> v, Write<S> y, const MemoryView<S>& m,
+              const ActivationsView<S>& a) const {
     if (!config.remembers) detail::fail("DotProductAttention: it was made without memory and cannot be extended");
     const auto all = pairs(q, k, v, y, a);
     m.begin(lse.axis, a.sequences(lse.axis));
@@ -127,7 +129,7 @@ class DotProductAttention {
 
   /// The weights of one sequence and head after a forward, keys x queries: of the softmax, before any dropout. After an
   /// `extend` that saw remembered keys they are not known, or NaN.
-  void weights(ParametersView<const S> p, Read<S> q, Read<S> k, ActivationsView<S> a, Index sequence, Index head,
+  void weights(ParametersView<const S> p, Read<S> q, Read<S> k, const ActivationsView<S>& a, Index sequence, Index head,
                Write<S> w) const {
     const detail::SequencePairs all("DotProductAttention", a.sequences(lse.axis), a.sequences(key_axis));
     const auto s = all[sequence];
@@ -193,7 +195,7 @@ class DotProductAttention {
     return [this, &all](auto f) { all.each([&](detail::SequencePair s) { f(sight(s), s.queries, s.keys); }); };
   }
   Operands from(detail::SequencePair s, const Read<S>& q, const Read<S>& k, const Read<S>& v,
-                ActivationsView<S> a) const {
+                const ActivationsView<S>& a) const {
     const auto keys_of = [&](const Read<S>& m) -> Read<S> { return m.middleCols(s.key, s.keys); };
     const auto queries_of = [&](const Read<S>& m) -> Read<S> { return m.middleCols(s.query, s.queries); };
     return {s.sequence,
@@ -210,7 +212,8 @@ class DotProductAttention {
     const bool all = m.behind == unlimited && m.ahead == unlimited && m.stride == 0;
     return all && s.queries > 0 && s.keys > 0 && config.key_heads == config.heads && !memory_keys && !terms.table;
   }
-  Targets to(detail::SequencePair s, Gradient<S>& q, Gradient<S>& k, Gradient<S>& v, ActivationsView<S> a) const {
+  Targets to(detail::SequencePair s, Gradient<S>& q, Gradient<S>& k, Gradient<S>& v,
+             const ActivationsView<S>& a) const {
     // One that is added to may lie where another does, and then both are cleared before any of them is touched.
     const bool over = sees_all_once(s) && !q.adds() && !k.adds() && !v.adds();
     const auto of = [&](Gradient<S>& m, Index i, Index n) { return over ? m.columns(i, n) : m.started(i, n); };
@@ -221,15 +224,16 @@ class DotProductAttention {
             part(a.d(config.position.key_place), s.key, s.keys)};
   }
 
-  void turn(ParametersView<const S> p, const Read<S>& q, const Read<S>& k, ActivationsView<S> a, auto query_start,
-            auto key_start) const {
+  void turn(ParametersView<const S> p, const Read<S>& q, const Read<S>& k, const ActivationsView<S>& a,
+            auto query_start, auto key_start) const {
     if (!turned_q) return;
     turned(config.heads)
         .forward(q, config.normalise ? p[scale](0) : S(1), a.sequences(lse.axis), query_start, Write<S>(a[turned_q]));
     turned(config.key_heads).forward(k, S(1), a.sequences(key_axis), key_start, Write<S>(a[turned_k]));
   }
   void turn_backward(ParametersView<const S> p, const Read<S>& q, const Read<S>& k, const detail::SequencePairs& all,
-                     ActivationsView<S> a, ParametersView<S> g, const Gradient<S>& dq, const Gradient<S>& dk) const {
+                     const ActivationsView<S>& a, ParametersView<S> g, const Gradient<S>& dq,
+                     const Gradient<S>& dk) const {
     const S dscale = turned(config.heads)
                          .backward(
                              q, config.normalise ? p[scale](0) : S(1), a.sequences(lse.axis),
@@ -240,11 +244,11 @@ class DotProductAttention {
             k, S(1), a.sequences(key_axis), [](Index) { return Index(0); }, Write<S>(a.d(turned_k)), dk);
   }
 
-  Random random(ActivationsView<S> a) const { return {a.mode.seed, stream_}; }
+  Random random(const ActivationsView<S>& a) const { return {a.mode.seed, stream_}; }
 
   /// Visits the heads over the memory tokens, which have no positions, and those of each part in sight.
   template <class F>
-  void each_heads(ParametersView<const S> p, const Operands& of, const Targets& d, ActivationsView<S> a,
+  void each_heads(ParametersView<const S> p, const Operands& of, const Targets& d, const ActivationsView<S>& a,
                   const ParametersView<S>* g, const detail::Sight& whole, Index nearest, F&& f) const {
     if (memory_keys) {
       const detail::Every qs{0, of.q.cols(), 1}, ks{-memory_keys.rows, memory_keys.rows, 1};
@@ -280,7 +284,8 @@ class DotProductAttention {
     });
   }
   void attend_backward(ParametersView<const S> p, const Operands& of, const Targets& d, Read<S> y, Read<S> dy,
-                       ActivationsView<S> a, ParametersView<S> g, const detail::Sight& whole, Index nearest) const {
+                       const ActivationsView<S>& a, ParametersView<S> g, const detail::Sight& whole,
+                       Index nearest) const {
     const Index ev = config.value_dim / config.heads;
     const Write<S> lse_of = a[lse].middleCols(of.first_query, of.q.cols());
     each_heads(p, of, d, a, &g, whole, nearest, [&](Heads&& heads) {
@@ -294,7 +299,7 @@ class DotProductAttention {
 
   template <class Y>
   detail::SequencePairs pairs(const Read<S>& q, const Read<S>& k, const Read<S>& v, const Y& y,
-                              ActivationsView<S> a) const {
+                              const ActivationsView<S>& a) const {
     const detail::SequencePairs all("DotProductAttention", a.sequences(lse.axis), a.sequences(key_axis));
     detail::expect_shape("DotProductAttention", "q", q, config.dim, all.queries());
     detail::expect_shape("DotProductAttention", "k", k, key_dim(), all.keys());
