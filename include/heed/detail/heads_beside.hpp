@@ -10,113 +10,114 @@ namespace heed::detail {
 /// The heads of one query in so many registers:  y = V softmax(scale K' q), a tile of keys at a time (Dao et al. 2022, alg. 1).
 /// The scores of E keys fill a register, those of a head in its group.
 template <class S, int E, int count>
-class HeadsBeside {
+struct HeadsBeside {
   using P = Packet<S>;
   using Type = typename P::Type;
   using Softmax = RunningSoftmax<S>;
+  static constexpr int chains = 4 / count;  // sums that do not wait for each other
+  static constexpr Index width = count * P::size;
 
- public:
   /// Keys or values: the registers of the first key, and the distance to those of the next.
   struct Rows {
     const S* first;
     Index stride;
-    Type load(Index key, Index n) const { return P::load(first + key * stride + n * P::size); }
+    Type load(Index key, Index r, Index n) const { return P::load(first + (key + r) * stride + n * P::size); }
   };
 
-  HeadsBeside(const S* q, S scale) : by(P::broadcast(scale * log2_e<S>)) {
-    unrolled<count>([&](auto n) {
-      query[n] = P::load(q + n * P::size), top[n] = P::broadcast(Softmax::nothing), total[n] = P::broadcast(S(0));
-      unrolled<chains>([&](auto i) { answers[n][i] = P::broadcast(S(0)); });
+  /// The keys of a tile, E at a time.
+  struct Blocks {
+    Index first, end;
+    S* tile;
+    Index rest() const { return (end - first) % E; }
+    /// f(its first key, n, its numbers in the tile, whether it is whole)
+    template <class F>
+    EIGEN_ALWAYS_INLINE void each(F f) const {
+      S* at = tile;
+      Index key = first;
+      for (; key + E <= end; key += E) unrolled<count>([&](auto n) { f(key, n, at, std::true_type()), at += P::size; });
+      if (key < end) unrolled<count>([&](auto n) { f(key, n, at, std::false_type()), at += P::size; });
+    }
+    /// Where the r-th key of a block is counted from its first. A block that is not whole repeats its last, whose weights there
+    /// are 0.
+    template <class Whole>
+    Index nth(Index key, Index r, Whole) const {
+      return Whole::value ? r : std::min(r, end - 1 - key);
+    }
+  };
+
+  /// To the tile, and the highest of each number of a register.
+  EIGEN_ALWAYS_INLINE static void score(const Blocks& blocks, Rows k, const Type (&query)[count],
+                                        Type (&highest)[count]) {
+    const Type nothing = P::broadcast(Softmax::nothing);
+    unrolled<count>([&](auto n) { highest[n] = nothing; });
+    blocks.each([&](Index key, auto n, S* at, auto whole) {
+      Type products[E];
+      unrolled<E>([&](auto r) { products[r] = P::multiply(k.load(key, blocks.nth(key, r, whole), n), query[n]); });
+      Type scores = P::template sums_of_groups<E>(products);
+      if constexpr (!whole) scores = P::template first_of_groups<E>(blocks.rest(), scores, nothing);
+      P::store(at, scores);
+      highest[n] = P::max(highest[n], scores);
     });
   }
-
-  /// The keys from `first` to before `end`, at most as many as fill a tile. Three passes, for the weights need the highest score,
-  /// and in a pass of their own the processor sees several of the chains of answers at a time.
-  EIGEN_ALWAYS_INLINE void take(Index first, Index end, Rows k, Rows v, S* tile) {
-    const Blocks blocks{first, end};
-    score(blocks, k, tile);
-    blocks.each(tile, [&](Index, auto n, S* at, auto) {
+  /// Scores in the tile become weights.
+  EIGEN_ALWAYS_INLINE static void weigh(const Blocks& blocks, const Type (&base)[count], const Type& by,
+                                        Type (&total)[count]) {
+    blocks.each([&](Index, auto n, S* at, auto) {
       const Type weights = Softmax::weigh(P::load(at), base[n], by);
       P::store(at, weights);
       total[n] = P::add(total[n], weights);
     });
-    blocks.each(tile, [&](Index key, auto n, S* at, auto whole) {
+  }
+  EIGEN_ALWAYS_INLINE static void answer(const Blocks& blocks, Rows v, Type (&answers)[count][chains]) {
+    blocks.each([&](Index key, auto n, S* at, auto whole) {
       const Type weights = P::load(at);
       unrolled<E>([&](auto r) {
-        Type& answer = answers[n][r % chains];
-        answer =
-            P::multiply_add(P::template spread_in_groups<E, r>(weights), v.load(blocks.at(key, r, whole), n), answer);
+        Type& sum = answers[n][r % chains];
+        sum = P::multiply_add(P::template spread_in_groups<E, r>(weights), v.load(key, blocks.nth(key, r, whole), n),
+                              sum);
       });
     });
   }
 
-  EIGEN_ALWAYS_INLINE void give(S* y) {
+  [[gnu::flatten]] static void attend(Index keys, const S* q, Rows k, Rows v, S scale, S* y) {
+    const Type by = P::broadcast(scale * log2_e<S>);
+    Type query[count], highest[count], base[count], top[count], total[count], answers[count][chains];
+    unrolled<count>([&](auto n) {
+      query[n] = P::load(q + n * P::size), top[n] = P::broadcast(Softmax::nothing), total[n] = P::broadcast(S(0));
+      unrolled<chains>([&](auto i) { answers[n][i] = P::broadcast(S(0)); });
+    });
+    alignas(64) S tile[tile_keys / E * width];
+    for (Index first = 0; first < keys; first += tile_keys) {
+      // Three passes, for the weights need the highest score, and in a pass of their own the processor sees several of the
+      // chains of answers at a time.
+      const Blocks blocks{first, std::min(first + tile_keys, keys), tile};
+      score(blocks, k, query, highest);
+      unrolled<count>([&](auto n) {  // what was summed before goes by the new highest scores
+        const Type before = std::exchange(top[n], P::max(top[n], P::template highest_of_groups<E>(highest[n])));
+        base[n] = Softmax::base_of(top[n]);
+        if (first == 0) return;
+        const Type keep = Softmax::weigh(before, base[n], by);
+        total[n] = P::multiply(total[n], keep);
+        unrolled<chains>([&](auto i) { answers[n][i] = P::multiply(answers[n][i], keep); });
+      });
+      weigh(blocks, base, by, total);
+      answer(blocks, v, answers);
+    }
     unrolled<count>([&](auto n) {
       unrolled<chains - 1>([&](auto i) { answers[n][0] = P::add(answers[n][0], answers[n][i + 1]); });
       const Type sum = P::template sum_of_groups<E>(total[n]);
       P::store(y + n * P::size, P::multiply(answers[n][0], Softmax::share_of(sum).packet));
     });
   }
-
- private:
-  /// E keys at a time.
-  struct Blocks {
-    Index first, end;
-    Index rest() const { return (end - first) % E; }
-    /// f(its first key, n, its numbers in the tile, whether it is whole)
-    template <class F>
-    EIGEN_ALWAYS_INLINE void each(S* at, F f) const {
-      Index key = first;
-      for (; key + E <= end; key += E) unrolled<count>([&](auto n) { f(key, n, at, std::true_type()), at += P::size; });
-      if (key < end) unrolled<count>([&](auto n) { f(key, n, at, std::false_type()), at += P::size; });
-    }
-    /// A block's r-th key. One that is not whole repeats its last, whose weights there are 0.
-    template <class Whole>
-    Index at(Index key, Index r, Whole) const {
-      return Whole::value ? key + r : std::min(key + r, end - 1);
-    }
-  };
-
-  /// To the tile; what was summed before goes by the new highest scores.
-  EIGEN_ALWAYS_INLINE void score(const Blocks& blocks, Rows k, S* tile) {
-    const Type nothing = P::broadcast(Softmax::nothing);
-    Type highest[count];
-    unrolled<count>([&](auto n) { highest[n] = nothing; });
-    blocks.each(tile, [&](Index key, auto n, S* at, auto whole) {
-      Type products[E];
-      unrolled<E>([&](auto r) { products[r] = P::multiply(k.load(blocks.at(key, r, whole), n), query[n]); });
-      Type scores = P::template sums_of_groups<E>(products);
-      if constexpr (!whole) scores = P::template first_of_groups<E>(blocks.rest(), scores, nothing);
-      P::store(at, scores);
-      highest[n] = P::max(highest[n], scores);
-    });
-    unrolled<count>([&](auto n) {
-      const Type before = std::exchange(top[n], P::max(top[n], P::template highest_of_groups<E>(highest[n])));
-      base[n] = Softmax::base_of(top[n]);
-      if (blocks.first == 0) return;
-      const Type keep = Softmax::weigh(before, base[n], by);
-      total[n] = P::multiply(total[n], keep);
-      unrolled<chains>([&](auto i) { answers[n][i] = P::multiply(answers[n][i], keep); });
-    });
-  }
-
-  static constexpr int chains = 4 / count;  // sums that do not wait for each other
-  Type by, query[count], base[count], top[count], total[count], answers[count][chains];
 };
 
 /// From the at-th number of a query on, so many registers at a time as long as they are whole. Returns how far it came.
 template <int E, int count, class S>
-[[gnu::flatten]] Index answer_beside(Index at, const Read<S>& q, const Read<S>& k, const Read<S>& v, S scale,
-                                     Write<S> y) {
-  constexpr Index width = count * Packet<S>::size;
-  alignas(64) S tile[tile_keys / E * width];
-  for (; at + width <= q.rows(); at += width) {
-    HeadsBeside<S, E, count> heads(q.data() + at, scale);
-    for (Index first = 0; first < k.cols(); first += tile_keys)
-      heads.take(first, std::min(first + tile_keys, k.cols()), {k.data() + at, k.outerStride()},
-                 {v.data() + at, v.outerStride()}, tile);
-    heads.give(y.data() + at);
-  }
+Index answer_beside(Index at, const Read<S>& q, const Read<S>& k, const Read<S>& v, S scale, Write<S> y) {
+  using Heads = HeadsBeside<S, E, count>;
+  for (; at + Heads::width <= q.rows(); at += Heads::width)
+    Heads::attend(k.cols(), q.data() + at, {k.data() + at, k.outerStride()}, {v.data() + at, v.outerStride()}, scale,
+                  y.data() + at);
   return at;
 }
 
