@@ -170,6 +170,12 @@ TEST_CASE("DotProductAttention: a query or few of heads that lie side by side in
         auto own = attention<float>(heads * size, heads * size, heads, mask);
         act(own, {0, 1, 2, 0, 0, 1});
       }
+  for (const Index size : {2, 4, 8})
+    for (const NamedMask& mask : {full(), causal(), window(3)}) {
+      INFO(mask.name << ", heads of " << size);
+      auto same = attention<double>(24, 24, 24 / size, mask, false);
+      check_extend(same, {.columns = 60, .chunk = 5});
+    }
 }
 
 TEMPLATE_TEST_CASE("DotProductAttention: weights sum to one however high scores are", "", float, double) {
@@ -209,19 +215,29 @@ TEMPLATE_TEST_CASE("DotProductAttention: weights sum to one however high scores 
 }
 
 TEST_CASE("DotProductAttention: weights are unknown after what is remembered was seen") {
-  auto s = attention<float>(32, 32, 4, full(), false);
-  heed::Memory<float> m(s.layout, 1, 8);
-  Tokens<float> w(3, 3);
-  const auto weights = [&] { s.layer.weights(s.p, s.x[0], s.x[1], s.a, 0, 0, w); };
-  s.a[s.layer.lse].setConstant(1e4f);
-  s.begin({3});
-  s.extend(m);
-  weights();
-  CHECK((w.colwise().sum().array() - 1).abs().maxCoeff() <= 1e-5f);
-  m.advance();
-  s.extend(m);
-  weights();
-  CHECK((w.array().isNaN().all() || w.colwise().sum().maxCoeff() < 1));
+  for (const Index asked : {1, 3, 6})
+    for (const Index heads : {1, 4})  // of 8 numbers, side by side with wide registers, and of 32
+      for (const bool own_keys : {false, true})
+        for (const NamedMask& mask : {full(), causal(), window(1), window(2), window(7)}) {
+          INFO(asked << " queries, " << heads << " heads, " << mask.name << " back " << mask.back << ", " << own_keys);
+          auto s = attention<float>(32, 32, heads, mask, own_keys);
+          heed::Memory<float> m(s.layout, 1, heed::Capacity{.columns = 16, .chunk = 6});
+          Tokens<float> w(asked, asked);
+          const auto act = [&](std::uint64_t seed) {
+            s.begin({asked}, {asked}, seed);
+            s.a[s.layer.lse].setConstant(1e4f);
+            s.extend(m);
+            m.advance();
+            s.layer.weights(s.p, s.x[0], s.x[1], s.a, 0, heads - 1, w);
+          };
+          act(1);
+          CHECK((w.colwise().sum().array() - 1).abs().maxCoeff() <= 1e-5f);
+          act(2);
+          if (mask.back == 0)  // each query sees what came with it alone
+            CHECK((w.colwise().sum().array() - 1).abs().maxCoeff() <= 1e-5f);
+          else
+            CHECK(std::isnan(w.sum()));
+        }
 }
 
 TEST_CASE("DotProductAttention: huge queries, keys and values") {

@@ -52,11 +52,12 @@ void visit_blocks(const char* prefix, const Stack& stack, Visit& visit) {
     visit_heads(prefix + std::to_string(i), stack.axis, stack.axis, true, stack.blocks[i].attention, visit);
 }
 
-/// After `extend` weights are of the new keys alone, and the rest of each sum went to keys that are remembered; or NaN.
+/// After `extend` weights are of the new keys alone, and the rest of each sum went to keys that are remembered; or they are NaN.
 template <class S>
 void expect_whole(const char* who, const AttentionLayer& layer, Index number, Index sequence, const Tokens<S>& w) {
-  for (Index j = 0; j < w.cols() && !layer.partial; ++j)
-    if (const double sum = double(w.col(j).sum()); sum != 0 && !(std::abs(sum - 1) <= 1e-2))
+  for (Index j = 0; j < w.cols(); ++j)
+    if (const double sum = double(w.col(j).sum());
+        layer.partial ? std::isnan(sum) : sum != 0 && !(std::abs(sum - 1) <= 1e-2))
       fail(
           "%s: the weights of query %ld in sequence %ld of layer %ld (%s) sum to %g, not to 1: they are known after a "
           "forward over whole sequences",

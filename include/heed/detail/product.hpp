@@ -11,7 +11,7 @@ namespace heed::detail {
 // Every matrix product of the library goes through `product`. Eigen's own product allocates packing buffers beyond 128 KiB,
 // reaches half the machine's rate at the sizes of a policy, and costs compile time for each combination of types; this one
 // works in register blocks on pointers, is compiled once for a scalar type and a pair of storage orders, and never
-// allocates. The order of additions depends on the sizes alone.
+// allocates. The order of additions depends on sizes, strides and what is added to, not on numbers.
 
 /// So much of the depth, and so many columns, at a time: what the strips of A meet again and again stays in the cache.
 inline constexpr Index product_panel = 256, product_block = 384;
@@ -87,11 +87,12 @@ void product_rows(Index i, Index m, Index n, Index depth, const S* a, Index lda,
                                     f.from(i, j));
   };
   // The columns that are better turned. Of a full register's rows, where turning is nothing to the sums: two registers of
-  // columns keep the units busier. Of fewer, unless it is one column times one row and fills narrower registers.
+  // columns keep the units busier, those of several lanes. Of fewer, unless it is one column times one row and fills narrower
+  // registers.
   const auto across = [&](Index rows) -> Index {
     if constexpr (A == Stored::as_is && B == Stored::transposed && half < size) {
-      const bool worth_turning =
-          rows == size ? depth >= product_reuse : depth > 1 || rows % Packet<S, int(half)>::half != 0;
+      const bool worth_turning = rows == size ? Packet<S, Size>::lane < size && depth >= product_reuse
+                                              : depth > 1 || rows % Packet<S, int(half)>::half != 0;
       if (worth_turning && (!f || f.first == c))
         return product_across<Size>(rows, n, depth, a + i, lda, b, ldb, c + i, ldc, bool(f));
     }

@@ -127,8 +127,8 @@ class DotProductAttention {
     });
   }
 
-  /// The weights of one sequence and head after a forward, keys x queries: of the softmax, before any dropout. After an
-  /// `extend` that saw remembered keys they are not known, or NaN.
+  /// The weights of one sequence and head after a forward, keys x queries: of the softmax, before any dropout. NaN after an
+  /// `extend` whose first query saw remembered keys.
   void weights(ParametersView<const S> p, Read<S> q, Read<S> k, const ActivationsView<S>& a, Index sequence, Index head,
                Write<S> w) const {
     const detail::SequencePairs all("DotProductAttention", a.sequences(lse.axis), a.sequences(key_axis));
@@ -270,18 +270,18 @@ class DotProductAttention {
   void attend(ParametersView<const S> p, const Operands& of, Write<S> y, const ActivationsView<S>& a,
               const detail::Sight& whole, Index nearest, Index remembered) const {
     Write<S> lse_of = a[lse].middleCols(of.first_query, of.q.cols());
-    // Only where all that is seen is new weights are known afterwards, and a way back goes by the tiles' sums.
     const bool sees_past = remembered > whole.keys(0, 0, of.k.cols()).begin;
-    if (sees_past && detail::attend_beside<S>(config, a.mode.training, whole, of.q, of.k, of.v, y)) {
-      std::fill_n(lse_of.data(), lse_of.size(), std::numeric_limits<S>::quiet_NaN());
-      return;
+    // Only there: a way back goes by the tiles' sums, to the last bit.
+    if (!sees_past || !detail::attend_beside<S>(config, a.mode.training, whole, of.q, of.k, of.v, y)) {
+      bool fresh = !config.sink;
+      if (config.sink) y.setZero(), lse_of.setZero();  // as after a key and value of zero (PyTorch's add_zero_attn)
+      each_heads(p, of, {}, a, nullptr, whole, nearest, [&](Heads&& heads) {
+        const detail::Every qs = heads.queries_in;
+        detail::attention_forward<S>(heads, heads.sight, qs.of(y), qs.of(lse_of), std::exchange(fresh, false));
+      });
     }
-    bool fresh = !config.sink;
-    if (config.sink) y.setZero(), lse_of.setZero();  // as after a key and value of zero (PyTorch's add_zero_attn)
-    each_heads(p, of, {}, a, nullptr, whole, nearest, [&](Heads&& heads) {
-      const detail::Every qs = heads.queries_in;
-      detail::attention_forward<S>(heads, heads.sight, qs.of(y), qs.of(lse_of), std::exchange(fresh, false));
-    });
+    // The weights of what is remembered cannot be asked for, and so those of the rest are unknown.
+    if (sees_past) std::fill_n(lse_of.data(), lse_of.size(), std::numeric_limits<S>::quiet_NaN());
   }
   void attend_backward(ParametersView<const S> p, const Operands& of, const Targets& d, Read<S> y, Read<S> dy,
                        const ActivationsView<S>& a, ParametersView<S> g, const detail::Sight& whole,
